@@ -1,0 +1,186 @@
+/* cp, export, diff: reaching into a container's files. Running: through the root that its monitor holds. Stopped: a worker mounts root and volumes. */
+#include "daemon/engine/monitor_link.h"
+#include "daemon/engine/transfer.h"
+#include "daemon/engine/worker_run.h"
+#include "lib/base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+static void put_mounts(struct container *container, struct job_mount_spec *spec)
+{
+    for (size_t i = 0; i < container->record.mounts.count; i++) {
+        const struct mount_record *mount = &container->record.mounts.items[i];
+        if (str_eq(mount->type, "tmpfs"))
+            continue;
+        strv_append(&spec->bind_sources, mount->source);
+        strv_append(&spec->bind_targets, mount->destination);
+    }
+}
+
+static void put_tree(struct container *container, bool writable, struct job_mount_spec *spec)
+{
+    AUTO_FREE char *dir = container_dir(container->engine, container->record.id);
+    spec->lowers = container_lowers(container->engine, container->record.diff_ids);
+    if (writable) {
+        spec->upper = str_format("%s/diff", dir);
+        spec->work = str_format("%s/work", dir);
+    } else { /* read-only: the upper is the topmost lower */
+        char **with_upper = NULL;
+        strv_append_take(&with_upper, str_format("%s/diff", dir));
+        strv_extend(&with_upper, spec->lowers);
+        strv_free(spec->lowers);
+        spec->lowers = with_upper;
+    }
+    put_mounts(container, spec);
+}
+
+/* fd of a running container's root, or -1 and the tree to mount. */
+static int reach(struct container *container, bool writable, struct job_cp *params, struct err *err)
+{
+    struct mon_get_fds wanted = { .bits = MON_FDS_ROOT };
+    struct monitor_reply reply;
+    if (container_is_running(container) &&
+        monitor_request(container->engine->options.exec_root, container->record.id, MON_GET_FDS, &wanted, sizeof wanted, NULL, 0, &reply, err) == 0 && reply.fd_count == 1) {
+        params->has_root_fd = true;
+        return reply.fds[0];
+    }
+    err_clear(err);
+    put_tree(container, writable, &params->root);
+    return -1;
+}
+
+static char *stat_json(const struct job_path_stat *stat)
+{
+    struct path_stat out = { .name = stat->name, .size = stat->size, .mode = stat->mode, .mtime = stat->mtime, .link_target = stat->link_target };
+    return codec_encode_dup(&path_stat_type, &out);
+}
+
+static int check_path(const char *path, struct err *err)
+{
+    return str_empty(path) ? err_set(err, ERR_INVALID, "bad parameter: path cannot be empty") : 0;
+}
+
+/* Docker's sentence names container and path. */
+static int not_found(struct err *err, const struct container *container, const char *path)
+{
+    if (err->kind == ERR_NOT_FOUND)
+        return err_set(err, ERR_NOT_FOUND, "Could not find the file %s in container %s", path, container->record.id);
+    return -1;
+}
+
+int engine_archive_stat(struct engine *engine, const char *ref, const char *path, char **ret_stat_json, struct err *err)
+{
+    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
+    struct job_cp params = { .stat_only = true };
+    struct job_path_stat stat;
+    if (!container || check_path(path, err) < 0)
+        return -1;
+    AUTO_FD int root = reach(container, false, &params, err);
+    params.path = xstrdup(path);
+    int fds[] = { -1, root };
+    struct worker_call call = { .kind = "cp-out", .params = &params, .fds = &fds[1], .fd_count = root >= 0 ? 1 : 0, .client_fd = -1 };
+    int result = worker_run(engine, &call, &stat, err);
+    codec_clear(&job_cp_type, &params);
+    if (result < 0)
+        return not_found(err, container, path);
+    *ret_stat_json = stat_json(&stat);
+    codec_clear(&job_path_stat_type, &stat);
+    return 0;
+}
+
+int engine_archive_get(struct engine *engine, const char *ref, const char *path, void (*on_stat)(void *arg, const char *stat_json), void *arg, struct sink *sink, struct err *err)
+{
+    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
+    struct job_cp params = { 0 };
+    AUTO_FREE char *json = NULL;
+    if (!container || engine_archive_stat(engine, ref, path, &json, err) < 0)
+        return -1;
+    AUTO_FD int root = reach(container, false, &params, err);
+    params.path = xstrdup(path);
+    on_stat(arg, json);
+    struct worker_call call = { .kind = "cp-out", .params = &params };
+    int result = worker_to_sink(engine, &call, &root, root >= 0 ? 1 : 0, sink, err);
+    codec_clear(&job_cp_type, &params);
+    mutex_lock(&engine->lock);
+    container_event_locked(container, "archive-path", NULL, 0);
+    mutex_unlock(&engine->lock);
+    return result;
+}
+
+int engine_archive_put(struct engine *engine, const char *ref, const char *path, bool no_overwrite_dir_non_dir, bool copy_uid_gid, int body_fd, struct err *err)
+{
+    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
+    struct job_cp params = { .no_overwrite_dir_non_dir = no_overwrite_dir_non_dir, .copy_uid_gid = copy_uid_gid };
+    if (!container || check_path(path, err) < 0)
+        return -1;
+    if (container->record.host_config.readonly_rootfs)
+        return err_set(err, ERR_FORBIDDEN, "container rootfs is marked read-only");
+    AUTO_FD int root = reach(container, true, &params, err);
+    params.path = xstrdup(path);
+    if (copy_uid_gid)
+        params.uid_gid_user = xstrdup(container->record.config.user ? container->record.config.user : "");
+    int fds[] = { body_fd, root };
+    struct worker_call call = { .kind = "cp-in", .params = &params, .fds = fds, .fd_count = root >= 0 ? 2 : 1, .client_fd = -1 };
+    int result = worker_run(engine, &call, NULL, err);
+    codec_clear(&job_cp_type, &params);
+    if (result < 0)
+        return not_found(err, container, path);
+    mutex_lock(&engine->lock);
+    container_event_locked(container, "extract-to-dir", NULL, 0);
+    mutex_unlock(&engine->lock);
+    return 0;
+}
+
+int engine_container_export(struct engine *engine, const char *ref, struct sink *sink, struct err *err)
+{
+    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
+    struct job_export params = { 0 };
+    if (!container)
+        return -1;
+    put_tree(container, false, &params.root);
+    strv_free(params.root.bind_sources);
+    strv_free(params.root.bind_targets);
+    params.root.bind_sources = params.root.bind_targets = NULL; /* volumes do not belong to an export */
+    struct worker_call call = { .kind = "export", .params = &params };
+    int result = worker_to_sink(engine, &call, NULL, 0, sink, err);
+    codec_clear(&job_export_type, &params);
+    mutex_lock(&engine->lock);
+    container_event_locked(container, "export", NULL, 0);
+    mutex_unlock(&engine->lock);
+    return result;
+}
+
+int engine_container_changes(struct engine *engine, const char *ref, struct buf *out, struct err *err)
+{
+    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
+    struct job_diff params = { 0 };
+    struct job_diff_result result;
+    if (!container)
+        return -1;
+    AUTO_FREE char *upper = str_format("containers/%s/diff", container->record.id);
+    AUTO_FD int upper_fd = openat(engine->data_fd, upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (upper_fd < 0)
+        return err_sys(err, errno, "open the container's files");
+    params.lowers = container_lowers(engine, container->record.diff_ids);
+    struct worker_call call = { .kind = "diff", .params = &params, .fds = &upper_fd, .fd_count = 1, .client_fd = -1 };
+    int done = worker_run(engine, &call, &result, err);
+    codec_clear(&job_diff_type, &params);
+    if (done < 0)
+        return -1;
+    if (result.changes.count == 0)
+        buf_puts(out, "null");
+    else
+        buf_putc(out, '[');
+    for (size_t i = 0; i < result.changes.count; i++) {
+        struct filesystem_change change = { .kind = result.changes.items[i].kind, .path = result.changes.items[i].path };
+        if (i)
+            buf_putc(out, ',');
+        codec_encode(&filesystem_change_type, &change, out);
+    }
+    if (result.changes.count)
+        buf_putc(out, ']');
+    codec_clear(&job_diff_result_type, &result);
+    return 0;
+}

@@ -1,0 +1,411 @@
+/* top, stats, update, prune, info, version, disk usage. */
+#include "daemon/engine/monitor_link.h"
+#include "daemon/engine/plan_parts.h"
+#include "lib/base/fd.h"
+#include "lib/base/io.h"
+#include "lib/base/path.h"
+#include "lib/base/timefmt.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static char *cgroup_of(const struct container *container)
+{
+    const char *parent = container->record.host_config.resources.cgroup_parent;
+    if (str_empty(parent))
+        parent = container->engine->options.cgroup_parent;
+    return str_format("%s%s/%s", parent[0] == '/' ? "" : "/", parent, container->record.id);
+}
+
+/* ---- top: what ps -ef shows, read from /proc by ourselves ---- */
+
+struct process_line {
+    int pid, parent;
+    unsigned uid;
+    unsigned long long start, ticks;
+    char tty[16];
+    char command[1024];
+};
+
+static bool read_process(int pid, struct process_line *ret)
+{
+    AUTO_FREE char *stat_path = str_format("/proc/%d/stat", pid);
+    AUTO_FREE char *command_path = str_format("/proc/%d/cmdline", pid);
+    AUTO_FREE char *stat = NULL;
+    AUTO_FREE char *command = NULL;
+    size_t length = 0;
+    struct stat info;
+    unsigned long long user = 0, system = 0;
+    int tty = 0;
+    if (io_read_file_at(AT_FDCWD, stat_path, 4096, &stat, NULL) < 0)
+        return false;
+    const char *name = strchr(stat, '('), *after = strrchr(stat, ')');
+    if (!name || !after)
+        return false;
+    *ret = (struct process_line){ .pid = pid };
+    sscanf(after + 2, "%*c %d %*d %*d %d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu", &ret->parent, &tty, &user, &system, &ret->start);
+    ret->ticks = user + system;
+    if (tty >> 8 == 136)
+        snprintf(ret->tty, sizeof ret->tty, "pts/%d", tty & 255);
+    else
+        str_copy(ret->tty, sizeof ret->tty, "?");
+    if (io_read_file_at(AT_FDCWD, command_path, 65536, &command, &length) == 0 && length > 0) {
+        for (size_t i = 0; i + 1 < length; i++)
+            if (!command[i])
+                command[i] = ' ';
+        str_copy(ret->command, sizeof ret->command, command);
+    } else {
+        snprintf(ret->command, sizeof ret->command, "[%.*s]", (int)(after - name - 1), name + 1);
+    }
+    AUTO_FREE char *dir = str_format("/proc/%d", pid);
+    ret->uid = stat && fstatat(AT_FDCWD, dir, &info, 0) == 0 ? info.st_uid : 0;
+    return true;
+}
+
+static void process_row(const struct process_line *line, char **raw)
+{
+    char start[16], cpu[40];
+    struct passwd entry, *found = NULL;
+    char names[2048];
+    struct sysinfo system;
+    sysinfo(&system);
+    long hz = sysconf(_SC_CLK_TCK);
+    time_t began = time(NULL) - system.uptime + (time_t)(line->start / (unsigned long long)hz);
+    struct tm parts;
+    localtime_r(&began, &parts);
+    strftime(start, sizeof start, "%H:%M", &parts);
+    unsigned long long seconds = line->ticks / (unsigned long long)hz;
+    snprintf(cpu, sizeof cpu, "%02llu:%02llu:%02llu", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    AUTO_FREE char *user = getpwuid_r(line->uid, &entry, names, sizeof names, &found) == 0 && found ? xstrdup(found->pw_name) : str_format("%u", line->uid);
+    AUTO_FREE char *pid = str_format("%d", line->pid);
+    AUTO_FREE char *parent = str_format("%d", line->parent);
+    char zero[] = "0", tty[16], command[1024];
+    memcpy(tty, line->tty, sizeof tty);
+    memcpy(command, line->command, sizeof command);
+    char *const row[] = { user, pid, parent, zero, start, tty, cpu, command, NULL };
+    rows_add(raw, row);
+}
+
+int engine_container_top(struct engine *engine, const char *ref, const char *ps_args, struct container_top_response *ret, struct err *err)
+{
+    static const char *const titles[] = { "UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD" };
+    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
+    AUTO_FREE int *pids = NULL;
+    if (!container)
+        return -1;
+    if (!str_empty(ps_args) && !str_eq(ps_args, "-ef"))
+        return err_set(err, ERR_UNSUPPORTED, "ps_args \"%s\": only -ef is supported", ps_args);
+    if (!container_is_running(container))
+        return err_set(err, ERR_CONFLICT, "container %s is not running", container->record.id);
+    AUTO_FREE char *cgroup = cgroup_of(container);
+    int count = cgroup_pids(&engine->cgroups, cgroup, &pids);
+    if (count < 0)
+        return err_sys(err, count, "list the container's processes");
+    *ret = (struct container_top_response){ 0 };
+    for (size_t i = 0; i < ARRAY_SIZE(titles); i++)
+        strv_append(&ret->titles, titles[i]);
+    for (int i = 0; i < count; i++) {
+        struct process_line line;
+        if (read_process(pids[i], &line))
+            process_row(&line, &ret->processes);
+    }
+    return 0;
+}
+
+int engine_container_stats(struct engine *engine, const char *ref, bool one_shot, struct buf *out_json, struct err *err)
+{
+    (void)one_shot;
+    (void)out_json;
+    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
+    return container ? err_set(err, ERR_UNSUPPORTED, "stats are not supported yet") : -1;
+}
+
+/* ---- update ---- */
+
+static int write_limits(struct container *container, const struct host_config *host, struct err *err)
+{
+    struct plan_build *build = xcalloc(1, sizeof *build);
+    AUTO_BUF struct buf body = BUF_INIT(65536);
+    struct monitor_reply reply;
+    int result = plan_resources(build, &container->engine->cgroups, host, NULL, err);
+    for (size_t i = 0; result == 0 && i < build->plan.cgroup_write_count; i++) {
+        const struct plan_cgroup_write *write = &build->plan.cgroup_writes[i];
+        buf_append(&body, write->controller, strlen(write->controller) + 1);
+        buf_append(&body, write->file, strlen(write->file) + 1);
+        buf_append(&body, write->value, strlen(write->value) + 1);
+    }
+    strv_free(build->texts);
+    free(build);
+    if (result < 0 || !body.length)
+        return result;
+    result = monitor_request(container->engine->options.exec_root, container->record.id, MON_CGROUP, body.data, body.length, NULL, 0, &reply, err);
+    monitor_reply_done(&reply);
+    return result;
+}
+
+static void merge_limits(struct resources *to, const struct resources *from)
+{
+    int64_t *const own[] = { &to->cpu_shares, &to->memory, &to->nano_cpus, &to->cpu_period, &to->cpu_quota, &to->memory_reservation, &to->memory_swap };
+    const int64_t theirs[] = { from->cpu_shares, from->memory, from->nano_cpus, from->cpu_period, from->cpu_quota, from->memory_reservation, from->memory_swap };
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+        if (theirs[i])
+            *own[i] = theirs[i];
+    if (from->pids_limit.present)
+        to->pids_limit = from->pids_limit;
+    if (!str_empty(from->cpuset_cpus)) {
+        free(to->cpuset_cpus);
+        to->cpuset_cpus = xstrdup(from->cpuset_cpus);
+    }
+    if (!str_empty(from->cpuset_mems)) {
+        free(to->cpuset_mems);
+        to->cpuset_mems = xstrdup(from->cpuset_mems);
+    }
+}
+
+int engine_container_update(struct engine *engine, const char *ref, const struct container_update_request *request, struct container_update_response *ret, struct err *err)
+{
+    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
+    struct host_config host;
+    struct mon_policy policy;
+    uint64_t ticket;
+    if (!container)
+        return -1;
+    codec_copy(&host_config_type, &host, &container->record.host_config);
+    merge_limits(&host.resources, &request->resources);
+    bool new_policy = !str_empty(request->restart_policy.name);
+    if (new_policy) {
+        free(host.restart_policy.name);
+        host.restart_policy = (struct restart_policy){ xstrdup(request->restart_policy.name), request->restart_policy.maximum_retry_count };
+    }
+    int result = plan_restart_policy(&host.restart_policy, host.auto_remove, &policy.restart, err);
+    policy.restart_max = (uint32_t)host.restart_policy.maximum_retry_count;
+    if (result == 0 && container_is_running(container))
+        result = write_limits(container, &host, err);
+    if (result == 0 && new_policy && container_is_running(container)) {
+        struct monitor_reply reply;
+        result = monitor_request(engine->options.exec_root, container->record.id, MON_POLICY, &policy, sizeof policy, NULL, 0, &reply, err);
+        monitor_reply_done(&reply);
+    }
+    if (result == 0) {
+        mutex_lock(&engine->lock);
+        codec_clear(&host_config_type, &container->record.host_config);
+        container->record.host_config = host;
+        host = (struct host_config){ 0 };
+        container_event_locked(container, "update", NULL, 0);
+        container_save_record_locked(container, &ticket);
+        mutex_unlock(&engine->lock);
+        result = db_wait(engine->db, ticket, err);
+    }
+    codec_clear(&host_config_type, &host);
+    *ret = (struct container_update_response){ 0 };
+    return result;
+}
+
+/* ---- prune ---- */
+
+int engine_container_prune(struct engine *engine, const struct filters *filters, struct container_prune_response *ret, struct err *err)
+{
+    static const char *const allowed[] = { "label", "label!", "until", NULL };
+    char *const *until = filters_get(filters, "until");
+    int64_t limit = INT64_MAX;
+    char **ids = NULL;
+    void *value;
+    if (filters_check(filters, allowed, err) < 0)
+        return -1;
+    if (until && time_parse_docker(until[0], time_now_unix_ns(), &limit) < 0)
+        return err_set(err, ERR_INVALID, "invalid until filter \"%s\"", until[0]);
+    *ret = (struct container_prune_response){ 0 };
+    mutex_lock(&engine->lock);
+    for (size_t cursor = 0; map_next(engine->containers, &cursor, NULL, &value);) {
+        const struct container *container = value;
+        if (!container_is_running(container) && !container->record.hidden && container->record.created_unix_ns < limit &&
+            filters_match_labels(filters, "label", &container->record.config.labels) && !filters_any_label(filters, "label!", &container->record.config.labels))
+            strv_append(&ids, container->record.id);
+    }
+    mutex_unlock(&engine->lock);
+    for (size_t i = 0; ids && ids[i]; i++) {
+        struct err failure = { 0 };
+        unsigned long long bytes = 0, entries = 0;
+        AUTO_FREE char *diff = str_format("containers/%s/diff", ids[i]);
+        (void)path_disk_usage_at(engine->data_fd, diff, &bytes, &entries);
+        if (engine_container_remove(engine, ids[i], false, false, false, &failure) < 0)
+            continue;
+        strv_append(&ret->containers_deleted, ids[i]);
+        ret->space_reclaimed += entries > 1 ? (int64_t)bytes : 0;
+    }
+    strv_free(ids);
+    return 0;
+}
+
+/* ---- version and info ---- */
+
+void engine_version(struct engine *engine, struct version *ret)
+{
+    struct utsname host;
+    (void)engine;
+    uname(&host);
+    memset(ret, 0, sizeof *ret);
+    ret->platform.name = xstrdup("holk");
+    ret->version = xstrdup("28.5.2+holk" HOLK_VERSION);
+    ret->api_version = xstrdup("1.51");
+    ret->min_api_version = xstrdup("1.24");
+    ret->git_commit = xstrdup(HOLK_VERSION);
+    ret->go_version = xstrdup("none (C)");
+    ret->os = xstrdup("linux");
+    ret->arch = xstrdup("amd64");
+    ret->kernel_version = xstrdup(host.release);
+    ret->build_time = xstrdup("1970-01-01T00:00:00.000000000+00:00");
+    struct version_component *component = list_add(&ret->components);
+    *component = (struct version_component){ .name = xstrdup("Engine"), .version = xstrdup(ret->version) };
+    const char *const details[][2] = { { "ApiVersion", "1.51" }, { "Arch", "amd64" }, { "BuildTime", ret->build_time }, { "Experimental", "false" }, { "GitCommit", HOLK_VERSION },
+                                       { "GoVersion", ret->go_version }, { "KernelVersion", ret->kernel_version }, { "MinAPIVersion", "1.24" }, { "Os", "linux" } };
+    for (size_t i = 0; i < ARRAY_SIZE(details); i++)
+        str_map_set(&component->details, details[i][0], details[i][1]);
+}
+
+static char *os_name(void)
+{
+    AUTO_FREE char *text = NULL;
+    if (io_read_file_at(AT_FDCWD, "/etc/os-release", 65536, &text, NULL) < 0)
+        return xstrdup("Linux");
+    char *at = strstr(text, "PRETTY_NAME=\"");
+    if (!at)
+        return xstrdup("Linux");
+    at += strlen("PRETTY_NAME=\"");
+    return xstrndup(at, strcspn(at, "\""));
+}
+
+static void count_containers(struct engine *engine, struct info *ret)
+{
+    void *value;
+    mutex_lock(&engine->lock);
+    for (size_t cursor = 0; map_next(engine->containers, &cursor, NULL, &value);) {
+        const struct container *container = value;
+        if (container->record.hidden)
+            continue;
+        ret->containers++;
+        if (container->status.code == STATUS_PAUSED)
+            ret->containers_paused++;
+        else if (container_is_running(container))
+            ret->containers_running++;
+        else
+            ret->containers_stopped++;
+    }
+    size_t images;
+    (void)store_images(engine->store, &images);
+    ret->images = (int64_t)images;
+    ret->n_events_listener = (int64_t)engine->events.listener_count;
+    mutex_unlock(&engine->lock);
+}
+
+static void fill_plugins(struct info *ret)
+{
+    static const char *const networks[] = { "bridge", "host", "null" }, *const logs[] = { "json-file" };
+    strv_append(&ret->plugins.volume, "local");
+    for (size_t i = 0; i < ARRAY_SIZE(networks); i++)
+        strv_append(&ret->plugins.network, networks[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(logs); i++)
+        strv_append(&ret->plugins.log, logs[i]);
+}
+
+static void fill_registry(struct engine *engine, struct info *ret)
+{
+    struct index_info *index = obj_map_add(&ret->registry_config.index_configs, "docker.io", sizeof *index);
+    *index = (struct index_info){ .mirrors = strv_dup(engine->options.registry_mirrors), .name = xstrdup("docker.io"), .official = true, .secure = true };
+    strv_append(&ret->registry_config.insecure_registry_cidrs, "::1/128");
+    strv_append(&ret->registry_config.insecure_registry_cidrs, "127.0.0.0/8");
+    ret->registry_config.mirrors = strv_dup(engine->options.registry_mirrors);
+    ret->index_server_address = xstrdup("https://index.docker.io/v1/");
+}
+
+void engine_info(struct engine *engine, struct info *ret)
+{
+    struct utsname host;
+    struct sysinfo memory;
+    char hint[512] = "";
+    uname(&host);
+    sysinfo(&memory);
+    memset(ret, 0, sizeof *ret);
+    count_containers(engine, ret);
+    fill_plugins(ret);
+    fill_registry(engine, ret);
+    const struct cgroup_layout *cgroups = &engine->cgroups;
+    ret->id = xstrdup(engine->engine_id);
+    ret->driver = xstrdup("overlay2");
+    static const char *const status[][2] = { { "Backing Filesystem", "extfs" }, { "Supports d_type", "true" }, { "Using metacopy", "false" }, { "Native Overlay Diff", "true" }, { "userxattr", "false" } };
+    for (size_t i = 0; i < ARRAY_SIZE(status); i++)
+        rows_add_pair(&ret->driver_status, status[i][0], status[i][1]);
+    ret->memory_limit = ret->swap_limit = cgroup_find(cgroups, "memory") != NULL;
+    ret->cpu_cfs_period = ret->cpu_cfs_quota = ret->cpu_shares = cgroup_find(cgroups, "cpu") != NULL;
+    ret->cpu_set = cgroup_find(cgroups, "cpuset") != NULL;
+    ret->pids_limit = cgroup_find(cgroups, "pids") != NULL;
+    ret->oom_kill_disable = !cgroups->pure_v2;
+    ret->ipv4_forwarding = true;
+    ret->debug = engine->options.debug;
+    ret->system_time = time_now_unix_ns();
+    ret->logging_driver = xstrdup("json-file");
+    ret->cgroup_driver = xstrdup("cgroupfs");
+    ret->cgroup_version = xstrdup(cgroups->pure_v2 ? "2" : "1");
+    ret->kernel_version = xstrdup(host.release);
+    ret->operating_system = os_name();
+    ret->os_type = xstrdup("linux");
+    ret->architecture = xstrdup(host.machine);
+    ret->ncpu = sysconf(_SC_NPROCESSORS_ONLN);
+    ret->mem_total = (int64_t)memory.totalram * memory.mem_unit;
+    ret->docker_root_dir = xstrdup(engine->options.data_root);
+    ret->name = xstrdup(host.nodename);
+    ret->labels = strv_dup(engine->options.labels);
+    ret->server_version = xstrdup("28.5.2+holk" HOLK_VERSION);
+    struct runtime_info *runtime = obj_map_add(&ret->runtimes, "runc", sizeof *runtime);
+    runtime->path = xstrdup("runc");
+    ret->default_runtime = xstrdup("runc");
+    ret->swarm.local_node_state = xstrdup("inactive");
+    ret->live_restore_enabled = true;
+    ret->init_binary = xstrdup("docker-init");
+    strv_append(&ret->security_options, "name=seccomp,profile=builtin");
+    if (cgroups->pure_v2)
+        strv_append(&ret->security_options, "name=cgroupns");
+    net_foreign_firewall_hint(engine->net, hint, sizeof hint);
+    if (hint[0])
+        strv_append(&ret->warnings, hint);
+}
+
+/* ---- disk usage ---- */
+
+int engine_disk_usage(struct engine *engine, struct buf *out, struct err *err)
+{
+    int64_t layers_size = 0;
+    AUTO_BUF struct buf images = BUF_INIT(BUF_TEXT_MAX), containers = BUF_INIT(BUF_TEXT_MAX);
+    struct filters none = { 0 };
+    struct volume_list_response volumes;
+    if (engine_image_list(engine, false, false, true, &none, &images, err) < 0 || engine_container_list(engine, true, 0, true, &none, &containers, err) < 0 ||
+        engine_volume_list(engine, &none, &volumes, err) < 0)
+        return -1;
+    mutex_lock(&engine->lock);
+    size_t cursor = 0;
+    for (struct store_layer *layer; (layer = store_layer_next(engine->store, &cursor));)
+        layers_size += layer->size;
+    mutex_unlock(&engine->lock);
+    for (size_t i = 0; i < volumes.volumes.count; i++) {
+        struct volume *volume = &volumes.volumes.items[i];
+        unsigned long long bytes = 0, entries = 0;
+        volume->usage_data = xcalloc(1, sizeof *volume->usage_data);
+        mutex_lock(&engine->lock);
+        volume->usage_data->ref_count = (int64_t)volume_users_locked(engine, volume->name, NULL);
+        mutex_unlock(&engine->lock);
+        if (path_disk_usage_at(AT_FDCWD, volume->mountpoint, &bytes, &entries) == 0)
+            volume->usage_data->size = (int64_t)bytes;
+    }
+    buf_printf(out, "{\"LayersSize\":%lld,\"Images\":%s,\"Containers\":%s,\"Volumes\":", (long long)layers_size, images.data, containers.data);
+    codec_encode_list(&volume_type, volumes.volumes.items, volumes.volumes.count, out);
+    buf_puts(out, ",\"BuildCache\":[]}");
+    codec_clear(&volume_list_response_type, &volumes);
+    return 0;
+}

@@ -1,0 +1,502 @@
+/* Pull, push, auth, distribution. The fetch worker speaks to the registry as nobody; each verified blob it reports goes to an unpack worker; the
+ * engine adopts what they made and commits image and name in one transaction. */
+#include "daemon/engine/progress.h"
+#include "daemon/engine/transfer.h"
+#include "daemon/engine/worker_run.h"
+#include "lib/base/fd.h"
+#include "lib/base/io.h"
+#include "lib/base/path.h"
+#include "lib/oci/image.h"
+#include "lib/oci/reference.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NOBODY 65534
+
+/* ---- auth ---- */
+
+static int base64url_value(char c)
+{
+    if (c == '-')
+        c = '+';
+    if (c == '_')
+        c = '/';
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *found = c ? strchr(letters, c) : NULL;
+    return found ? (int)(found - letters) : -1;
+}
+
+/* X-Registry-Auth: base64url of {"username":...}; an unreadable one counts as none, as in Docker. */
+int auth_decode(const char *text, struct job_auth *ret)
+{
+    AUTO_BUF struct buf json = BUF_INIT(1 << 20);
+    struct auth_config config;
+    struct err ignored = { 0 };
+    unsigned bits = 0, count = 0;
+    *ret = (struct job_auth){ 0 };
+    for (; text && *text; text++) {
+        int value = base64url_value(*text);
+        if (value < 0)
+            continue;
+        bits = bits << 6 | (unsigned)value;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            buf_putc(&json, (char)(bits >> count & 255));
+        }
+    }
+    if (!json.length || codec_decode(&auth_config_type, json.data, json.length, &config, &ignored) < 0)
+        return 0;
+    *ret = (struct job_auth){ .username = config.username, .password = config.password, .identity_token = config.identity_token,
+                              .registry_token = config.registry_token, .server_address = config.server_address };
+    free(config.auth);
+    free(config.email);
+    explicit_bzero(json.data, json.length);
+    return 0;
+}
+
+static char **registries_of(char *const *list)
+{
+    return strv_dup(list);
+}
+
+/* ---- pull ---- */
+
+struct pulling {
+    struct engine *engine;
+    struct progress progress;
+    struct store_lease *lease;
+    char *spool; /* relative to the data root */
+    int spool_fd;
+    struct reference name;
+    struct job_pull_manifest manifest; /* of the tag in work */
+    bool has_manifest, anything_new;
+    char **have;
+};
+
+static void short_id(const char *digest, char ret[13])
+{
+    const char *hex = strchr(digest, ':');
+    str_copy(ret, 13, hex ? hex + 1 : digest);
+}
+
+static int commit_image(struct pulling *pulling, struct err *err)
+{
+    struct engine *engine = pulling->engine;
+    const struct job_pull_manifest *manifest = &pulling->manifest;
+    AUTO_STORE_IMAGE_INFO struct store_image_info info = { 0 };
+    uint64_t ticket = 0;
+    struct reference tagged, digested;
+    if (store_image_info_decode(manifest->config, strlen(manifest->config), &info, err) < 0)
+        return -1;
+    info.manifest = NULL;
+    reference_copy(&tagged, &pulling->name);
+    reference_copy(&digested, &pulling->name);
+    free(take_ptr(&digested.tag));
+    if (!tagged.digest && !str_empty(manifest->tag)) {
+        free(tagged.tag);
+        tagged.tag = xstrdup(manifest->tag);
+    }
+    free(digested.digest);
+    digested.digest = xstrdup(manifest->digest);
+    if (!tagged.digest)
+        strv_append_take(&info.refs, reference_string(&tagged));
+    strv_append_take(&info.refs, reference_string(&digested));
+    reference_clear(&tagged);
+    reference_clear(&digested);
+    AUTO_FREE char *familiar = NULL;
+    char digest[72];
+    store_digest(manifest->manifest, strlen(manifest->manifest), digest);
+    if (store_blob_write(engine->store, info.id, manifest->config, strlen(manifest->config), err) < 0 ||
+        store_blob_write(engine->store, digest, manifest->manifest, strlen(manifest->manifest), err) < 0 || store_sync(engine->store, err) < 0)
+        return -1;
+    info.manifest = xstrdup(digest);
+    info.manifest_type = xstrdup(manifest->manifest_media_type);
+    AUTO_FREE char *repository = reference_name(&pulling->name);
+    mutex_lock(&engine->lock);
+    struct store_image *before = store_image_get(engine->store, info.id);
+    pulling->anything_new |= before == NULL;
+    for (size_t i = 0; info.refs[i] && before; i++)
+        pulling->anything_new |= store_image_by_ref(engine->store, info.refs[i]) != before;
+    for (size_t i = 0; i < manifest->layers.count; i++) {
+        const struct job_layer *layer = &manifest->layers.items[i];
+        struct store_distribution row = { repository, layer->digest, layer->media_type, layer->size };
+        store_distribution_add(engine->store, layer->diff_id, &row);
+    }
+    int result = store_image_add(engine->store, &info, NULL, &ticket, err);
+    if (result == 0) {
+        familiar = reference_familiar_string(&pulling->name);
+        image_event_locked(engine, "pull", familiar, familiar);
+    }
+    mutex_unlock(&engine->lock);
+    return result < 0 ? -1 : db_wait(engine->db, ticket, err);
+}
+
+static int on_manifest(struct pulling *pulling, int sock, const struct job_message *message, struct err *err)
+{
+    struct engine *engine = pulling->engine;
+    struct job_pull_have reply = { 0 };
+    if (pulling->has_manifest) { /* the next tag of --all-tags: the one before is complete */
+        if (commit_image(pulling, err) < 0)
+            return -1;
+        codec_clear(&job_pull_manifest_type, &pulling->manifest);
+        pulling->has_manifest = false;
+    }
+    if (job_decode(message, &job_pull_manifest_type, &pulling->manifest, err) < 0)
+        return -1;
+    pulling->has_manifest = true;
+    mutex_lock(&engine->lock);
+    store_lease_pin(pulling->lease, pulling->manifest.config_digest);
+    for (size_t i = 0; i < pulling->manifest.layers.count; i++) {
+        const struct job_layer *layer = &pulling->manifest.layers.items[i];
+        store_lease_pin(pulling->lease, layer->diff_id);
+        store_lease_pin(pulling->lease, layer->digest);
+        if (store_layer_has(engine->store, layer->diff_id) && !strv_contains(reply.have, layer->diff_id))
+            strv_append(&reply.have, layer->diff_id);
+    }
+    mutex_unlock(&engine->lock);
+    int result = job_send(sock, JOB_REPLY, message->id, &job_pull_have_type, &reply, NULL, 0, err);
+    codec_clear(&job_pull_have_type, &reply);
+    return result;
+}
+
+struct unpacking {
+    struct progress *progress;
+    char id[13];
+    int64_t total;
+};
+
+static int on_unpack_progress(void *arg, const struct job_progress *job)
+{
+    struct unpacking *unpacking = arg;
+    return progress_bytes(unpacking->progress, unpacking->id, "Extracting", job->current, unpacking->total);
+}
+
+/* Makes a layer in the store from a verified compressed blob. */
+int layer_from_blob(struct engine *engine, struct progress *progress, int blob_fd, const struct job_unpack *params, struct job_unpack_result *ret, struct err *err)
+{
+    AUTO_FREE char *tmp = NULL;
+    struct unpacking unpacking = { .progress = progress, .total = params->size };
+    short_id(params->digest, unpacking.id);
+    if (store_tmp_make(engine->store, "layer", &tmp, err) < 0)
+        return -1;
+    AUTO_FREE char *diff = path_join(tmp, "diff");
+    if (mkdirat(engine->data_fd, diff, 0755) < 0)
+        return err_sys(err, errno, "make a layer directory");
+    AUTO_FD int layer_fd = openat(engine->data_fd, diff, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fds[] = { blob_fd, layer_fd };
+    struct worker_call call = { .kind = "unpack", .params = params, .fds = fds, .fd_count = 2, .arg = &unpacking, .on_progress = progress ? on_unpack_progress : NULL, .client_fd = -1 };
+    int result = worker_run(engine, &call, ret, err);
+    if (result == 0) {
+        result = store_layer_adopt(engine->store, engine->data_fd, diff, ret->diff_id, ret->opaque, err);
+        if (result < 0)
+            codec_clear(&job_unpack_result_type, ret);
+    }
+    (void)store_trash_put(engine->store, engine->data_fd, tmp);
+    return result;
+}
+
+static int on_blob(struct pulling *pulling, int sock, const struct job_message *message, struct err *err)
+{
+    struct engine *engine = pulling->engine;
+    struct job_pull_blob blob;
+    struct job_unpack_result made;
+    if (job_decode(message, &job_pull_blob_type, &blob, err) < 0)
+        return -1;
+    char id[13];
+    short_id(blob.digest, id);
+    AUTO_FD int fd = openat(pulling->spool_fd, blob.file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int result = fd < 0 ? err_sys(err, errno, "open a fetched layer") : 0;
+    struct job_unpack params = { .digest = blob.digest, .diff_id = blob.diff_id, .media_type = blob.media_type, .size = blob.size };
+    if (result == 0)
+        result = layer_from_blob(engine, &pulling->progress, fd, &params, &made, err);
+    if (result == 0) {
+        result = store_blob_adopt(engine->store, pulling->spool_fd, blob.file, blob.digest, err);
+        struct store_layer_info info = { made.diff_id, made.size, result == 0 ? blob.digest : NULL, blob.media_type, blob.size };
+        mutex_lock(&engine->lock);
+        (void)store_layer_add(engine->store, &info);
+        mutex_unlock(&engine->lock);
+        codec_clear(&job_unpack_result_type, &made);
+    }
+    if (result == 0)
+        result = progress_status(&pulling->progress, id, "Pull complete");
+    if (result == 0)
+        result = job_send(sock, JOB_REPLY, message->id, NULL, NULL, NULL, 0, err);
+    codec_clear(&job_pull_blob_type, &blob);
+    return result;
+}
+
+static int on_pull_request(void *arg, int sock, const struct job_message *message, struct err *err)
+{
+    return strstr(message->json, "\"request\":\"manifest\"") ? on_manifest(arg, sock, message, err) : on_blob(arg, sock, message, err);
+}
+
+static int on_pull_progress(void *arg, const struct job_progress *job)
+{
+    return progress_job(&((struct pulling *)arg)->progress, job);
+}
+
+static int pull_with(struct pulling *pulling, const struct job_pull *params, struct job_pull_result *result, struct err *err)
+{
+    struct engine *engine = pulling->engine;
+    if (store_tmp_make(engine->store, "pull", &pulling->spool, err) < 0)
+        return -1;
+    pulling->spool_fd = openat(engine->data_fd, pulling->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (pulling->spool_fd < 0 || fchown(pulling->spool_fd, NOBODY, NOBODY) < 0)
+        return err_sys(err, errno, "prepare the spool directory");
+    struct worker_call call = { .kind = "pull", .params = params, .fds = &pulling->spool_fd, .fd_count = 1, .arg = pulling, .on_progress = on_pull_progress,
+                                .on_request = on_pull_request, .client_fd = pulling->progress.sink->client_fd };
+    if (worker_run(engine, &call, result, err) < 0)
+        return -1;
+    return pulling->has_manifest ? commit_image(pulling, err) : 0;
+}
+
+static int finish_pull(struct pulling *pulling, const struct job_pull_result *result, bool all_tags)
+{
+    AUTO_FREE char *familiar = reference_familiar_string(&pulling->name);
+    AUTO_FREE char *bare = reference_familiar_name(&pulling->name);
+    for (size_t i = 0; result->digests && result->digests[i]; i++)
+        if (progress_status(&pulling->progress, NULL, "Digest: %s", result->digests[i]) < 0)
+            return -1;
+    return progress_status(&pulling->progress, NULL, pulling->anything_new ? "Status: Downloaded newer image for %s" : "Status: Image is up to date for %s", all_tags ? bare : familiar);
+}
+
+int engine_image_pull(struct engine *engine, const char *from_image, const char *tag, const char *platform, const char *auth_b64, struct sink *sink, struct err *err)
+{
+    struct pulling pulling = { .engine = engine, .progress = { .sink = sink }, .spool_fd = -1 };
+    struct job_pull params = { 0 };
+    struct job_pull_result result = { 0 };
+    if (reference_parse(from_image, &pulling.name, err) < 0)
+        return -1;
+    bool digest = tag && strchr(tag, ':');
+    int named = str_empty(tag) ? 0 : digest ? reference_with_digest(&pulling.name, tag, err) : reference_with_tag(&pulling.name, tag, err);
+    if (named < 0) {
+        reference_clear(&pulling.name);
+        return -1;
+    }
+    params.all_tags = str_empty(tag) && !pulling.name.tag && !pulling.name.digest;
+    params.reference = reference_string(&pulling.name);
+    params.platform = xstrdup(platform ? platform : "");
+    params.insecure_registries = registries_of(engine->options.insecure_registries);
+    if (str_eq(pulling.name.domain, REFERENCE_DEFAULT_DOMAIN))
+        params.mirrors = registries_of(engine->options.registry_mirrors);
+    (void)auth_decode(auth_b64, &params.auth);
+    mutex_lock(&engine->lock);
+    pulling.lease = store_lease_new(engine->store, "pull");
+    mutex_unlock(&engine->lock);
+    int done = pull_with(&pulling, &params, &result, err);
+    if (done == 0)
+        done = finish_pull(&pulling, &result, params.all_tags);
+    else if (err->kind != ERR_CANCELLED)
+        done = progress_failed(&pulling.progress, 0, err);
+    if (pulling.spool)
+        (void)store_trash_put(engine->store, engine->data_fd, pulling.spool);
+    mutex_lock(&engine->lock);
+    store_lease_free(pulling.lease);
+    (void)store_collect(engine->store, NULL);
+    mutex_unlock(&engine->lock);
+    store_sweep(engine->store);
+    fd_close(pulling.spool_fd);
+    free(pulling.spool);
+    reference_clear(&pulling.name);
+    codec_clear(&job_pull_manifest_type, &pulling.manifest);
+    codec_clear(&job_pull_type, &params);
+    codec_clear(&job_pull_result_type, &result);
+    return done;
+}
+
+/* ---- push ---- */
+
+struct pushing {
+    struct engine *engine;
+    struct progress progress;
+};
+
+/* The compressed bytes of a layer: the blob kept from its pull, or packed now into an unlinked file. */
+int layer_blob(struct engine *engine, const char *diff_id, struct job_layer *ret, int *ret_fd, struct err *err)
+{
+    mutex_lock(&engine->lock);
+    const struct store_layer *layer = store_layer_get(engine->store, diff_id);
+    AUTO_FREE char *blob = layer ? xstrdup(layer->blob) : NULL;
+    AUTO_FREE char *media_type = layer ? xstrdup(layer->media_type) : NULL;
+    int64_t size = layer ? layer->blob_size : 0;
+    mutex_unlock(&engine->lock);
+    uint64_t blob_size;
+    struct err ignored = { 0 };
+    if (blob && store_blob_open(engine->store, blob, ret_fd, &blob_size, &ignored) == 0) {
+        *ret = (struct job_layer){ .digest = take_ptr(&blob), .media_type = take_ptr(&media_type), .diff_id = xstrdup(diff_id), .size = size };
+        return 0;
+    }
+    AUTO_FREE char *dir = store_layer_path(engine->store, diff_id);
+    AUTO_FD int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_FD int out = openat(engine->data_fd, "tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (dir_fd < 0 || out < 0)
+        return err_sys(err, errno, "pack layer %s", diff_id);
+    char gzip[] = "gzip";
+    struct job_pack params = { .compression = gzip };
+    struct job_pack_result packed;
+    int fds[] = { dir_fd, out };
+    struct worker_call call = { .kind = "pack", .params = &params, .fds = fds, .fd_count = 2, .client_fd = -1 };
+    if (worker_run(engine, &call, &packed, err) < 0)
+        return -1;
+    int result = str_eq(packed.diff_id, diff_id) ? 0 : err_set(err, ERR_INTERNAL, "layer %s has changed on disk: its bytes are %s", diff_id, packed.diff_id);
+    if (result == 0 && lseek(out, 0, SEEK_SET) < 0)
+        result = err_sys(err, errno, "pack layer %s", diff_id);
+    if (result == 0) {
+        *ret = (struct job_layer){ .digest = xstrdup(packed.digest), .media_type = xstrdup(MEDIA_DOCKER_LAYER_GZIP), .diff_id = xstrdup(diff_id), .size = packed.size };
+        *ret_fd = take_fd(&out);
+    }
+    codec_clear(&job_pack_result_type, &packed);
+    return result;
+}
+
+static int on_push_request(void *arg, int sock, const struct job_message *message, struct err *err)
+{
+    struct pushing *pushing = arg;
+    struct job_push_want want;
+    struct job_layer layer = { 0 };
+    AUTO_FD int fd = -1;
+    if (job_decode(message, &job_push_want_type, &want, err) < 0)
+        return -1;
+    int result = layer_blob(pushing->engine, want.diff_id, &layer, &fd, err);
+    if (result == 0)
+        result = job_send(sock, JOB_REPLY, message->id, &job_layer_type, &layer, &fd, 1, err);
+    codec_clear(&job_layer_type, &layer);
+    codec_clear(&job_push_want_type, &want);
+    return result;
+}
+
+static int on_push_progress(void *arg, const struct job_progress *job)
+{
+    return progress_job(&((struct pushing *)arg)->progress, job);
+}
+
+static int fill_push(struct engine *engine, const struct reference *name, struct job_push *params, char **ret_id, struct err *err)
+{
+    AUTO_FREE char *text = reference_string(name);
+    AUTO_FREE char *familiar = reference_familiar_string(name);
+    AUTO_FREE char *repository = reference_name(name);
+    mutex_lock(&engine->lock);
+    const struct store_image *image = store_image_by_ref(engine->store, text);
+    AUTO_FREE char *id = image ? xstrdup(image->id) : NULL;
+    for (size_t i = 0; image && image->diff_ids && image->diff_ids[i]; i++) {
+        struct job_layer *layer = list_add(&params->layers);
+        struct store_distribution row, other;
+        layer->diff_id = xstrdup(image->diff_ids[i]);
+        const char *mount = "";
+        if (store_distribution_find(engine->store, image->diff_ids[i], repository, &row)) {
+            layer->digest = xstrdup(row.blob);
+            layer->media_type = xstrdup(row.media_type);
+            layer->size = row.blob_size;
+        } else {
+            for (size_t n = 0; !*mount && store_distribution_at(engine->store, image->diff_ids[i], n, &other); n++)
+                if (str_starts(other.repository, name->domain) && other.repository[strlen(name->domain)] == '/')
+                    mount = other.repository;
+        }
+        strv_append(&params->mount_from, mount);
+    }
+    mutex_unlock(&engine->lock);
+    if (!id)
+        return err_set(err, ERR_NOT_FOUND, "An image does not exist locally with the tag: %s", familiar);
+    size_t length;
+    if (store_image_config(engine->store, id, &params->config, &length, err) < 0)
+        return -1;
+    params->reference = take_ptr(&text);
+    *ret_id = take_ptr(&id);
+    return 0;
+}
+
+static void note_pushed(struct engine *engine, const struct reference *name, const char *image_id, const struct job_push_result *result)
+{
+    AUTO_FREE char *repository = reference_name(name);
+    struct reference digested;
+    uint64_t ticket;
+    struct err ignored = { 0 };
+    reference_copy(&digested, name);
+    free(take_ptr(&digested.tag));
+    free(digested.digest);
+    digested.digest = xstrdup(result->digest);
+    mutex_lock(&engine->lock);
+    for (size_t i = 0; i < result->layers.count; i++) {
+        const struct job_layer *layer = &result->layers.items[i];
+        struct store_distribution row = { repository, layer->digest, layer->media_type, layer->size };
+        if (!str_empty(layer->digest))
+            store_distribution_add(engine->store, layer->diff_id, &row);
+    }
+    (void)store_tag(engine->store, &digested, image_id, &ticket, &ignored);
+    AUTO_FREE char *familiar = reference_familiar_string(name);
+    image_event_locked(engine, "push", familiar, familiar);
+    mutex_unlock(&engine->lock);
+    reference_clear(&digested);
+}
+
+int engine_image_push(struct engine *engine, const char *name_text, const char *tag, const char *auth_b64, struct sink *sink, struct err *err)
+{
+    struct pushing pushing = { .engine = engine, .progress = { .sink = sink } };
+    struct job_push params = { 0 };
+    struct job_push_result result = { 0 };
+    AUTO_REFERENCE struct reference name;
+    AUTO_FREE char *id = NULL;
+    if (reference_parse(name_text, &name, err) < 0 || (!str_empty(tag) && reference_with_tag(&name, tag, err) < 0))
+        return -1;
+    reference_tag_default(&name);
+    int done = fill_push(engine, &name, &params, &id, err);
+    if (done == 0) {
+        AUTO_FREE char *bare = reference_name(&name);
+        (void)auth_decode(auth_b64, &params.auth);
+        params.insecure_registries = registries_of(engine->options.insecure_registries);
+        done = progress_status(&pushing.progress, NULL, "The push refers to repository [%s]", bare);
+    }
+    struct worker_call call = { .kind = "push", .params = &params, .arg = &pushing, .on_progress = on_push_progress, .on_request = on_push_request, .client_fd = sink->client_fd };
+    if (done == 0) {
+        done = worker_run(engine, &call, &result, err);
+        if (done == 0)
+            note_pushed(engine, &name, id, &result);
+        else if (err->kind != ERR_CANCELLED)
+            done = progress_failed(&pushing.progress, 0, err);
+    }
+    codec_clear(&job_push_type, &params);
+    codec_clear(&job_push_result_type, &result);
+    return done;
+}
+
+/* ---- auth and distribution ---- */
+
+int engine_auth(struct engine *engine, const struct auth_config *auth, struct auth_response *ret, struct err *err)
+{
+    struct job_registry_auth params = { .auth = { auth->username, auth->password, auth->identity_token, auth->registry_token, auth->server_address } };
+    struct job_registry_auth_result result;
+    char **insecure = registries_of(engine->options.insecure_registries);
+    params.insecure_registries = insecure;
+    struct worker_call call = { .kind = "registry-auth", .params = &params, .client_fd = -1 };
+    int done = worker_run(engine, &call, &result, err);
+    strv_free(insecure);
+    if (done == 0)
+        *ret = (struct auth_response){ .identity_token = result.identity_token ? result.identity_token : xstrdup(""), .status = result.status };
+    return done;
+}
+
+int engine_distribution(struct engine *engine, const char *name, const char *auth_b64, struct buf *out, struct err *err)
+{
+    AUTO_REFERENCE struct reference ref;
+    struct job_pull params = { 0 };
+    struct job_raw_result result;
+    if (reference_parse(name, &ref, err) < 0)
+        return -1;
+    reference_tag_default(&ref);
+    params.reference = reference_string(&ref);
+    params.insecure_registries = registries_of(engine->options.insecure_registries);
+    (void)auth_decode(auth_b64, &params.auth);
+    struct worker_call call = { .kind = "distribution", .params = &params, .client_fd = -1 };
+    int done = worker_run(engine, &call, &result, err);
+    if (done == 0) {
+        buf_puts(out, result.json);
+        codec_clear(&job_raw_result_type, &result);
+    }
+    codec_clear(&job_pull_type, &params);
+    return done;
+}
