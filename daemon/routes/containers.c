@@ -26,12 +26,15 @@ static int create_container(struct engine *engine, struct request *req, struct r
         return err_set(err, ERR_INVALID, "config cannot be empty in order to create a container");
     if (request_json(req, &container_create_request_type, &body, err) < 0)
         return -1;
-    int result = compat_create_request(request_version(req), &body, err);
+    CLEANUP(strv_free) char **warnings = NULL;
+    const char *platform = api_before(request_version(req), 41) ? NULL : request_query(req, "platform");
+    int result = compat_create_request(request_version(req), &body, &warnings, err);
     if (result == 0)
-        result = engine_container_create(engine, request_query(req, "name"), request_query(req, "platform"), &body, &answer, err);
+        result = engine_container_create(engine, request_query(req, "name"), platform, &body, &answer, err);
     codec_clear(&container_create_request_type, &body);
     if (result < 0)
         return -1;
+    strv_extend(&answer.warnings, warnings);
     result = response_json(res, 201, &container_create_response_type, &answer);
     codec_clear(&container_create_response_type, &answer);
     return result;

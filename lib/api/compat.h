@@ -14,7 +14,7 @@ struct api_version {
 #define API_VERSION_MIN_TEXT "1.24"
 #define API_VERSION_MAX_TEXT "1.51"
 
-/* "1.41" (no "v"). ERR_INVALID for anything but digits, point, digits. */
+/* "1.41" (no "v"). ERR_INVALID for anything but numbers with points between them. */
 int api_version_parse(const char *text, struct api_version *ret, struct err *err);
 /* ERR_INVALID with Docker's sentences when the version is too old or too new for us. */
 int api_version_check(struct api_version version, struct err *err);
@@ -23,8 +23,9 @@ bool api_before(struct api_version version, int minor);              /* version 
 void api_version_format(struct api_version version, char ret[16]);
 
 /* Create: forgets members the version did not have and fills the defaults it had. ERR_INVALID where Docker
- * refuses (two endpoints before 1.44, image mounts before 1.48). host_config is made when NULL. */
-int compat_create_request(struct api_version version, struct container_create_request *request, struct err *err);
+ * refuses (two endpoints before 1.44, image mounts before 1.48). host_config is made when NULL. Sentences for the
+ * answer's Warnings are added to *warnings. */
+int compat_create_request(struct api_version version, struct container_create_request *request, char ***warnings, struct err *err);
 void compat_container_inspect(struct api_version version, struct container_inspect *inspect);
 void compat_container_summary(struct api_version version, struct container_summary *summary);
 void compat_image_inspect(struct api_version version, struct image_inspect *inspect);

@@ -33,8 +33,8 @@ bool filters_match_prefix(const struct filters *filters, const char *key, const 
 struct str_map;
 /* "label" style: every value "k" or "k=v" must be there. Absent key: true. */
 bool filters_match_labels(const struct filters *filters, const char *key, const struct str_map *labels);
-/* "label!" style for prune: true when any value "k" or "k=v" is there. Absent key: false. */
-bool filters_any_label(const struct filters *filters, const char *key, const struct str_map *labels);
+/* "label!" style for prune: true when every value "k" or "k=v" is there, as Docker reads it. Absent key: false. */
+bool filters_excludes_labels(const struct filters *filters, const char *key, const struct str_map *labels);
 /* A boolean key: 1/true or 0/false, once or contradicting -> ERR_INVALID "invalid filter 'dangling=[x]'". */
 int filters_get_bool(const struct filters *filters, const char *key, bool absent, bool *ret, struct err *err);
 /* ERR_INVALID "invalid filter 'x'" for the first key outside the NULL-ended list. */
