@@ -226,7 +226,7 @@ int engine_container_prune(struct engine *engine, const struct filters *filters,
     for (size_t cursor = 0; map_next(engine->containers, &cursor, NULL, &value);) {
         const struct container *container = value;
         if (!container_is_running(container) && !container->record.hidden && container->record.created_unix_ns < limit &&
-            filters_match_labels(filters, "label", &container->record.config.labels) && !filters_any_label(filters, "label!", &container->record.config.labels))
+            filters_match_labels(filters, "label", &container->record.config.labels) && !filters_excludes_labels(filters, "label!", &container->record.config.labels))
             strv_append(&ids, container->record.id);
     }
     mutex_unlock(&engine->lock);

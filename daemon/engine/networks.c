@@ -379,7 +379,7 @@ int engine_network_prune(struct engine *engine, const struct filters *filters, s
     for (size_t cursor = 0; map_next(engine->networks, &cursor, NULL, &value);) {
         struct network_record *network = value;
         if (list_matches(engine, &(struct filters){ 0 }, network, true, true) && network->record.created < until &&
-            filters_match_labels(filters, "label", &network->record.labels) && !filters_any_label(filters, "label!", &network->record.labels))
+            filters_match_labels(filters, "label", &network->record.labels) && !filters_excludes_labels(filters, "label!", &network->record.labels))
             strv_append(&names, network->record.name);
     }
     mutex_unlock(&engine->lock);

@@ -202,7 +202,7 @@ int engine_volume_prune(struct engine *engine, const struct filters *filters, st
     for (size_t cursor = 0; map_next(engine->volumes, &cursor, NULL, &value);) {
         const struct named_volume *volume = value;
         if ((all || volume->anonymous) && volume_users_locked(engine, volume->volume.name, NULL) == 0 &&
-            filters_match_labels(filters, "label", &volume->volume.labels) && !filters_any_label(filters, "label!", &volume->volume.labels))
+            filters_match_labels(filters, "label", &volume->volume.labels) && !filters_excludes_labels(filters, "label!", &volume->volume.labels))
             strv_append(&names, volume->volume.name);
     }
     mutex_unlock(&engine->lock);
