@@ -148,19 +148,21 @@ void container_release_locked(struct container *container)
     cond_broadcast(&container->engine->changed);
 }
 
-void container_changed_locked(struct container *container)
+uint64_t container_changed_locked(struct container *container)
 {
     struct engine *engine = container->engine;
+    uint64_t ticket = 0;
     mutex_assert_held(&engine->lock);
     if (!container->removed) {
         AUTO_FREE char *json = codec_encode_dup(&container_status_type, &container->status);
-        db_queue(engine->db, DB_NORMAL, "UPDATE containers SET status = ? WHERE id = ?", "ss", json, container->record.id);
+        ticket = db_queue(engine->db, DB_NORMAL, "UPDATE containers SET status = ? WHERE id = ?", "ss", json, container->record.id);
     }
     uint64_t one = 1;
     for (struct state_waiter *waiter = container->waiters; waiter; waiter = waiter->next)
         if (write(waiter->wake_fd, &one, sizeof one) < 0)
             log_debug("state waiter cannot be woken errno=%d", errno);
     cond_broadcast(&engine->changed);
+    return ticket;
 }
 
 void container_save_record_locked(struct container *container, uint64_t *ret_ticket)

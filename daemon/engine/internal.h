@@ -118,7 +118,7 @@ CLEANUP_FN(struct container, container_unref)
 /* Waits for other claims; ERR_NOT_FOUND when it was removed meanwhile. */
 int container_claim_locked(struct container *container, enum container_claim_kind kind, const char *what, struct err *err);
 void container_release_locked(struct container *container);
-void container_changed_locked(struct container *container); /* wakes waiters, queues the status row */
+uint64_t container_changed_locked(struct container *container); /* wakes waiters, queues the status row; its ticket, 0 = none */
 void container_save_record_locked(struct container *container, uint64_t *ret_ticket);
 void container_event_locked(struct container *container, const char *action, const struct str_map *more, int64_t time_ns);
 bool container_is_running(const struct container *container); /* running, paused or restarting */

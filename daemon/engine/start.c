@@ -283,18 +283,30 @@ static void note_failure(struct launching *l, const struct err *err)
     (void)path_remove_tree_at(l->engine->exec_fd, container->record.id);
 }
 
+/* A new monitor numbers its facts from zero. That must be on disk before its first fact can be: a daemon killed in between would skip facts. */
+static uint64_t forget_facts(struct launching *l)
+{
+    struct container *container = l->container;
+    uint64_t ticket;
+    mutex_lock(&l->engine->lock);
+    container->status.facts_applied = 0;
+    container->status.stopped_by_user = false;
+    ticket = container_changed_locked(container);
+    mutex_unlock(&l->engine->lock);
+    return ticket;
+}
+
 static int launch(struct launching *l, struct err *err)
 {
     struct container *container = l->container;
+    uint64_t ticket = forget_facts(l);
     if (join_namespaces(l, err) < 0 || container_network_up(container, &l->netns_fd, err) < 0 || write_etc(container, err) < 0 || make_plan(l, err) < 0 ||
         spawn_monitor(l, err) < 0 || hello(l->sock, err) < 0)
         return -1;
     mutex_lock(&l->engine->lock);
-    container->status.facts_applied = 0;
-    container->status.stopped_by_user = false;
     container->monitor_alive = true;
     mutex_unlock(&l->engine->lock);
-    if (send_parked(l, err) < 0)
+    if (send_parked(l, err) < 0 || db_wait(l->engine->db, ticket, err) < 0)
         return -1;
     return send_start(l, err);
 }

@@ -14,10 +14,10 @@
 static int hierarchy_mount(const struct cgroup_hierarchy *h, unsigned attr)
 {
     if (h->v2)
-        return sys_detached_mount("cgroup2", NULL, attr);
+        return sys_detached_mount("cgroup2", NULL, NULL, attr);
     char options[96];
     snprintf(options, sizeof options, "%s%s", strncmp(h->controllers, "name=", 5) == 0 ? "none," : "", h->controllers);
-    return sys_detached_mount("cgroup", options, attr);
+    return sys_detached_mount("cgroup", NULL, options, attr);
 }
 
 static int group_mount(struct child *child, const struct cgroup_hierarchy *h, unsigned attr)
@@ -86,7 +86,7 @@ int mount_cgroups(struct child *child, const struct plan_mount *mount, struct er
         return err_sys(err, target_fd, "make mount target %s", mount->target);
     const struct cgroup_layout *layout = child->layout;
     AUTO_FD int fd = layout->pure_v2 ? open_hierarchy(child, &layout->items[layout->v2], attr)
-                                     : sys_detached_mount("tmpfs", "mode=755", attr & ~(unsigned)MOUNT_ATTR_RDONLY);
+                                     : sys_detached_mount("tmpfs", NULL, "mode=755", attr & ~(unsigned)MOUNT_ATTR_RDONLY);
     int r = fd < 0 ? fd : sys_move_mount(fd, target_fd, "", MOVE_MOUNT_T_EMPTY_PATH);
     if (r < 0)
         return err_sys(err, r, "mount %s", mount->target);

@@ -24,7 +24,7 @@ static int exec_own_proc(struct child *child, struct err *err)
     child->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (child->root_fd < 0)
         return err_sys(err, errno, "open the container's root");
-    child->proc_fd = sys_detached_mount("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV);
+    child->proc_fd = sys_detached_mount("proc", NULL, NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV);
     return child->proc_fd < 0 ? err_sys(err, child->proc_fd, "make a proc mount") : 0;
 }
 

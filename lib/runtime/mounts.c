@@ -100,7 +100,7 @@ static const char *const fs_names[] = {
 static int mount_file_system(struct child *child, const struct plan_mount *mount, struct err *err)
 {
     const char *name = fs_names[mount->kind];
-    AUTO_FD int fd = sys_detached_mount(name, mount->data, mount_attributes(mount->flags));
+    AUTO_FD int fd = sys_detached_mount(name, mount->source, mount->data, mount_attributes(mount->flags));
     if (fd < 0)
         return err_sys(err, fd, "make %s mount for %s", name, mount->target);
     if (put_mount(child, mount, fd, err) < 0)

@@ -77,10 +77,10 @@ int rootfs_namespaces(struct child *child, struct err *err)
 int rootfs_own_mounts(struct child *child, struct err *err)
 {
     unsigned attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-    child->proc_fd = sys_detached_mount("proc", NULL, attr | MOUNT_ATTR_NODEV);
+    child->proc_fd = sys_detached_mount("proc", NULL, NULL, attr | MOUNT_ATTR_NODEV);
     if (child->proc_fd < 0)
         return err_sys(err, child->proc_fd, "make a proc mount");
-    child->scratch_fd = sys_detached_mount("tmpfs", "mode=755,size=64k", attr);
+    child->scratch_fd = sys_detached_mount("tmpfs", NULL, "mode=755,size=64k", attr);
     if (child->scratch_fd < 0)
         return err_sys(err, child->scratch_fd, "make a tmpfs mount");
     if (mknodat(child->scratch_fd, "null", S_IFCHR | 0666, makedev(1, 3)) < 0 ||

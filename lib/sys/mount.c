@@ -103,12 +103,14 @@ static int apply_options(int fs_fd, const char *options)
     return 0;
 }
 
-int sys_detached_mount(const char *fstype, const char *options, unsigned attr)
+int sys_detached_mount(const char *fstype, const char *source, const char *options, unsigned attr)
 {
     int fs_fd = sys_fsopen(fstype);
     if (fs_fd < 0)
         return fs_fd;
-    int r = options ? apply_options(fs_fd, options) : 0;
+    int r = sys_fsconfig_string(fs_fd, "source", source ? source : fstype);
+    if (r == 0 && options)
+        r = apply_options(fs_fd, options);
     if (r == 0)
         r = sys_fsconfig_create(fs_fd);
     if (r == 0)

@@ -36,7 +36,7 @@ static bool fits_fsconfig(const struct sys_overlay *overlay)
 
 static int configure(int fs_fd, const struct sys_overlay *overlay)
 {
-    int r = 0;
+    int r = sys_fsconfig_string(fs_fd, "source", "overlay");
     for (size_t i = 0; i < sizeof fixed_options / sizeof *fixed_options; i++)
         (void)sys_fsconfig_string(fs_fd, fixed_options[i][0], fixed_options[i][1]); /* unknown to this kernel: not there */
     for (size_t i = 0; r >= 0 && overlay->lowers[i]; i++)

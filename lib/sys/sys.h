@@ -19,8 +19,9 @@ int sys_move_mount(int from_fd, int to_dir_fd, const char *to_path, unsigned fla
 int sys_mount_setattr(int dir_fd, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation);
 int sys_pivot_root(const char *new_root, const char *put_old);
 int sys_close_range_cloexec(unsigned first);
-/* fsopen("proc") etc: a detached mount of a simple file system with "k=v,flag" options. fd or -errno */
-int sys_detached_mount(const char *fstype, const char *options, unsigned attr);
+/* fsopen("proc") etc: a detached mount of a simple file system with "k=v,flag" options. source: what mount tables show first,
+ * NULL = the type's name. fd or -errno */
+int sys_detached_mount(const char *fstype, const char *source, const char *options, unsigned attr);
 /* Overlay as a detached mount; lowers top first; upper/work may be NULL (read-only). Falls back from lowerdir+ to lowerdir= to mount(2)
  * in the caller's mount namespace on staging_dir (kernel.md section 2). fd or -errno. */
 struct sys_overlay {
