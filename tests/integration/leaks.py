@@ -114,7 +114,7 @@ class Watch:
     def storage(self):
         """Left-overs on disk while the daemon is up and has no containers."""
         found = []
-        for name in ("tmp", "trash", "containers"):
+        for name in ("tmp", "containers"):  # not trash: a queue that the daemon empties when it has nothing better to do
             path = os.path.join(self.data_root, name)
             found += ["file %s" % os.path.join(path, entry) for entry in entries(path)]
         found += ["state %s" % os.path.join(self.exec_root, name) for name in set(entries(self.exec_root)) - self.exec_entries]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Collects and runs the tests of a directory, each in a process of its own, several at once.
 
-usage: run.py [--build DIR] [--jobs N] [--list] [--long] [--dir DIR] [-v] [PATTERN...]
+usage: run.py [--build DIR] [--jobs N] [--list] [--long | --only-long] [--dir DIR] [-v] [PATTERN...]
 
 A test is a function test_* in a file test_*.py. PATTERN is part of "file::function". One line per test is printed, and the
 output of those that failed; the closing line is `N passed, N failed[, N skipped]`. Exit status 0 when none has failed."""
@@ -132,13 +132,20 @@ class Runner:
         return 1 if self.count["failed"] or not sum(self.count.values()) else 0
 
 
+def wanted(name, function, arguments):
+    is_long = bool(getattr(function, "options", {}).get("long"))
+    return (not arguments.patterns or any(pattern in name for pattern in arguments.patterns)) and (
+        is_long if arguments.only_long else arguments.long or not is_long)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build")
     parser.add_argument("--dir", default=HERE)
     parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) * 2)
     parser.add_argument("--list", action="store_true")
-    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--long", action="store_true", help="the long tests too")
+    parser.add_argument("--only-long", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("patterns", nargs="*")
@@ -149,9 +156,7 @@ def main():
     import harness
     arguments.build = harness.find_build(arguments.build)
     os.environ["HOLK_BUILD"] = arguments.build
-    tests = {name: f for name, f in collect(arguments.dir).items()
-             if (not arguments.patterns or any(p in name for p in arguments.patterns))
-             and (arguments.long or not getattr(f, "options", {}).get("long"))}
+    tests = {name: function for name, function in collect(arguments.dir).items() if wanted(name, function, arguments)}
     if arguments.list:
         print("\n".join(tests))
         return 0
