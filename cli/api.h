@@ -24,6 +24,7 @@ struct cli {
     const char *api_version;     /* DOCKER_API_VERSION or NULL */
     const struct command *command;
     const char *name;            /* as typed, without "holk": "ps", "container ls" */
+    size_t flags_given;          /* flags on the command line of the command */
     bool debug;
     struct http *http;           /* kept between calls */
     bool http_busy;              /* its answer is still being read, or belongs to a stream */

@@ -86,7 +86,7 @@ flag_check flag_check_env;    /* "NAME" takes the value of the client's environm
 #define ARGS_ANY (-1)
 enum command_option {
     COMMAND_STOP_AT_ARG = 1, /* flags end at the first argument: run, create, exec */
-    COMMAND_EXIT_125 = 2,    /* failures are "holk: ..." and 125: run, create's parser, exec's parser */
+    COMMAND_EXIT_125 = 2,    /* failures are "holk: ...", a hint to --help, and 125: run */
     COMMAND_HIDDEN = 4,      /* not listed in help */
 };
 

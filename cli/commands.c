@@ -3,8 +3,8 @@
 #include "cli/command.h"
 
 #define COMMANDS(X)      \
-    X(completion)        \
-    X(help)
+    X(complete)          \
+    X(completion)
 
 #define DECLARE(name) extern const struct command command_##name;
 #define POINTER(name) &command_##name,
