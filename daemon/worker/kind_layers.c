@@ -92,7 +92,7 @@ static int compression_of(const char *name, enum pack_compression *ret, struct e
 {
     static const struct {
         const char *name;
-        enum pack_compression compression = PACK_NONE;
+        enum pack_compression compression;
     } names[] = { { "none", PACK_NONE }, { "gzip", PACK_GZIP }, { "zstd", PACK_ZSTD } };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         if (str_eq(names[i].name, str_empty(name) ? "none" : name)) {
