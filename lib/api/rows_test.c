@@ -6,7 +6,8 @@
 TEST(rows_are_added)
 {
     AUTO_FREE char *raw = NULL;
-    char *three[] = { "x", "", "\"q\"", NULL }, *none[] = { NULL };
+    char x[] = "x", empty[] = "", quoted[] = "\"q\"";
+    char *three[] = { x, empty, quoted, NULL }, *none[] = { NULL };
     rows_add_pair(&raw, "a", "b");
     CHECK_STR(raw, "[[\"a\",\"b\"]]");
     rows_add(&raw, three);

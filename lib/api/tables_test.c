@@ -12,7 +12,7 @@
 #include <fcntl.h>
 
 static const struct codec_type *const tables[] = {
-#include "table_list.h"
+#include "lib/api/table_list.h"
 };
 
 static size_t size_of(const struct codec_field *field)
