@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Collects and runs the tests of a directory, each in a process of its own, several at once.
 
-usage: run.py [--build DIR] [--jobs N] [--list] [--long | --only-long] [--dir DIR] [-v] [PATTERN...]
+usage: run.py [--build DIR] [--jobs N] [--list] [--long | --only-long]
+              [--reference SOCKET] [--dir DIR] [-v] [PATTERN...]
 
 A test is a function test_* in a file test_*.py. PATTERN is part of "file::function". One line per test is printed, and the
 output of those that failed; the closing line is `N passed, N failed[, N skipped]`. Exit status 0 when none has failed."""
@@ -50,7 +51,8 @@ def run_here(name, directory):
         chosen = getattr(function, "options", {})
         if inspect.signature(function).parameters:
             more = {key: chosen[key] for key in ("args", "base", "environment") if key in chosen}
-            daemon = harness.Daemon(**more)
+            reference = os.environ.get("HOLK_REFERENCE")
+            daemon = importlib.import_module("reference").Reference(reference, **more) if reference else harness.Daemon(**more)
             try:
                 function(daemon)
             except BaseException:
@@ -146,6 +148,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--long", action="store_true", help="the long tests too")
     parser.add_argument("--only-long", action="store_true")
+    parser.add_argument("--reference", metavar="SOCKET", help="another engine: what does it do?")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("patterns", nargs="*")
@@ -156,6 +159,9 @@ def main():
     import harness
     arguments.build = harness.find_build(arguments.build)
     os.environ["HOLK_BUILD"] = arguments.build
+    if arguments.reference:
+        os.environ["HOLK_REFERENCE"] = arguments.reference
+        arguments.jobs = 1
     tests = {name: function for name, function in collect(arguments.dir).items() if wanted(name, function, arguments)}
     if arguments.list:
         print("\n".join(tests))
