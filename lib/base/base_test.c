@@ -87,6 +87,10 @@ TEST(buffers)
     buf_printf(&buf, "%s", "too long for it");
     CHECK(buf_failed(&buf));
     CHECK(buf_take(&buf) == NULL);
+    struct buf unused = BUF_INIT(100);
+    CHECK(buf_reserve(&unused, 90) != NULL); /* nothing came of it */
+    AUTO_FREE char *text = buf_take(&unused);
+    CHECK_STR(text, "");
 }
 
 TEST(maps)

@@ -27,6 +27,7 @@ char *buf_reserve(struct buf *buf, size_t more)
         }
         buf->data = grown;
         buf->capacity = capacity;
+        buf->data[buf->length] = '\0'; /* also when nothing comes of the reservation */
     }
     return buf->data + buf->length;
 }
