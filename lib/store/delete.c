@@ -92,7 +92,7 @@ static void untag_all(struct deletion_run *run, struct store_image *image)
 static void short_id(const char *id, char ret[13])
 {
     const char *hex = str_after(id, "sha256:");
-    snprintf(ret, 13, "%s", hex ? hex : id);
+    snprintf(ret, 13, "%.12s", hex ? hex : id);
 }
 
 static const char *container_of_image(const struct deletion_run *run, const struct store_image *image, bool running)

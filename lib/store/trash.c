@@ -16,6 +16,7 @@
 struct trash_walk {
     struct store *store;
     int budget, done;
+    bool moved_up; /* a deep part waits at the top: the running readdir may not show it */
 };
 
 static DIR *open_directory(int dir_fd, const char *name)
@@ -48,7 +49,10 @@ static void remove_entry(struct trash_walk *walk, int dir_fd, const char *name, 
     if (errno != ENOTEMPTY && errno != EEXIST)
         return;
     if (depth >= DEPTH_MAX) {
-        walk->done += store_trash_put(walk->store, dir_fd, name) == 0;
+        if (store_trash_put(walk->store, dir_fd, name) == 0) {
+            walk->done++;
+            walk->moved_up = true;
+        }
         return;
     }
     DIR *dir = open_directory(dir_fd, name);
@@ -68,5 +72,5 @@ int store_trash_step(struct store *store)
         return 0;
     remove_content(&walk, dir, 0);
     closedir(dir);
-    return walk.budget <= 0 && walk.done > 0;
+    return (walk.budget <= 0 || walk.moved_up) && walk.done > 0;
 }
