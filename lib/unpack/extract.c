@@ -39,6 +39,22 @@ int extract_normalize(const char *path, char *ret, struct err *err)
     return 0;
 }
 
+int extract_path(const struct extract *extract, const char *name, char *ret, struct err *err)
+{
+    const char *prefix = extract->options->prefix;
+    size_t length = prefix ? strlen(prefix) : 0;
+    if (length == 0)
+        return extract_normalize(name, ret, err);
+    if (length > TAR_PATH_MAX)
+        return err_set(err, ERR_INVALID, "name longer than %d bytes", TAR_PATH_MAX);
+    if (extract_normalize(name, ret + length + 1, err) < 0)
+        return -1;
+    bool itself = ret[length + 1] == '\0';
+    memcpy(ret, prefix, length);
+    ret[length] = itself ? '\0' : '/';
+    return 0;
+}
+
 void extract_forget_parent(struct extract *extract)
 {
     fd_close(extract->parent_fd);
@@ -84,13 +100,16 @@ static int add_opaque(struct extract *extract, char *path, struct err *err)
     return ++extract->opaque_count > OPAQUE_MAX ? err_set(err, ERR_INVALID, "too many opaque directories") : 0;
 }
 
-static int dir_clash(const struct extract *extract, const struct tar_entry *entry, const struct stat *st, struct err *err)
+/* The words are Docker's, which name entry and place in this order. */
+static int dir_clash(const struct extract *extract, const struct place *place, const struct tar_entry *entry, const struct stat *st, struct err *err)
 {
+    const char *dest = extract->options->dest_name ? extract->options->dest_name : "/", *prefix = extract->options->prefix;
+    const char *name = place->path + (prefix && *prefix ? strlen(prefix) + 1 : 0);
     if (!extract->options->no_overwrite_dir_non_dir || S_ISDIR(st->st_mode) == (entry->type == TAR_DIR))
         return 0;
     if (entry->type == TAR_DIR)
-        return err_set(err, ERR_INVALID, "cannot overwrite non-directory \"%.200s\" with directory", entry->path);
-    return err_set(err, ERR_INVALID, "cannot overwrite directory \"%.200s\" with non-directory", entry->path);
+        return err_set(err, ERR_INVALID, "cannot overwrite non-directory \"%.200s\" with directory \"%.200s\"", name, dest);
+    return err_set(err, ERR_INVALID, "cannot overwrite directory \"%.200s\" with non-directory \"%.200s\"", name, dest);
 }
 
 /* Something is where an entry wants to be: the later entry wins, as with every tar. */
@@ -99,7 +118,7 @@ static int clear_place(struct extract *extract, const struct place *place, const
     struct stat st;
     if (fstatat(place->parent_fd, place->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return err_sys(err, errno, "look at what is there");
-    if (dir_clash(extract, entry, &st, err) < 0)
+    if (dir_clash(extract, place, entry, &st, err) < 0)
         return -1;
     /* deleted below and made anew: nothing below may shine through */
     if (extract->options->layer && is_whiteout_node(&st) && entry->type == TAR_DIR &&
@@ -117,11 +136,11 @@ static int clear_place(struct extract *extract, const struct place *place, const
 }
 
 /* A name that a hard link is to replace may be the link's own target. */
-static bool links_to_itself(const struct tar_entry *entry, const struct place *place)
+static bool links_to_itself(const struct extract *extract, const struct tar_entry *entry, const struct place *place)
 {
-    char target[TAR_PATH_MAX + 1];
+    char target[PLACE_PATH_MAX + 1];
     struct err ignored;
-    return entry->type == TAR_HARDLINK && extract_normalize(entry->link, target, &ignored) == 0 && str_eq(target, place->path);
+    return entry->type == TAR_HARDLINK && extract_path(extract, entry->link, target, &ignored) == 0 && str_eq(target, place->path);
 }
 
 /* A parent cached under a name that is about to go must not be used again. */
@@ -132,9 +151,11 @@ static int place_node(struct extract *extract, const struct place *place, const 
         return 0;
     if (error != EEXIST)
         return -1;
-    if (links_to_itself(entry, place))
+    if (links_to_itself(extract, entry, place))
         return 0;
-    if (clear_place(extract, place, entry, err) < 0 || node_make(extract, place, entry, &error, err) < 0)
+    if (clear_place(extract, place, entry, err) < 0)
+        return -1;
+    if (node_make(extract, place, entry, &error, err) < 0)
         return error == EEXIST ? err_sys(err, error, "create it") : -1;
     extract_forget_parent(extract);
     return 0;
@@ -174,11 +195,11 @@ static int layer_mark(struct extract *extract, const struct place *place, const 
 
 static int extract_entry(struct extract *extract, const struct tar_entry *entry, struct err *err)
 {
-    char path[TAR_PATH_MAX + 1];
+    char path[PLACE_PATH_MAX + 1];
     struct place place;
-    if (extract_normalize(entry->path, path, err) < 0)
+    if (extract_path(extract, entry->path, path, err) < 0)
         return -1;
-    if (!*path) /* the root exists; its attributes are not the archive's to change (as Docker) */
+    if (!*path || str_eq(path, extract->options->prefix)) /* the root exists; its attributes are not the archive's to change (as Docker) */
         return entry->type == TAR_DIR ? 0 : err_set(err, ERR_INVALID, "names the root, but is no directory");
     if (extract_parent(extract, path, &place, err) < 0)
         return -1;
@@ -186,7 +207,6 @@ static int extract_entry(struct extract *extract, const struct tar_entry *entry,
         return layer_mark(extract, &place, entry, err);
     return place_node(extract, &place, entry, err);
 }
-
 
 /* A directory replaced by something else meanwhile is no error: there is nothing to set. */
 static void set_dir_times(struct extract *extract)
@@ -225,7 +245,7 @@ int extract_tar(struct tar_reader *reader, int root_fd, const struct extract_opt
     while ((more = tar_reader_next(reader, &entry, err)) > 0) {
         extract.result.entries++;
         if (extract_entry(&extract, &entry, err) < 0)
-            return str_starts(err->text, "invalid entry") ? -1 : err_wrap(err, "invalid entry \"%.200s\"", entry.path);
+            return str_starts(err->text, "invalid entry") || str_starts(err->text, "cannot overwrite") ? -1 : err_wrap(err, "invalid entry \"%.200s\"", entry.path);
     }
     if (more < 0)
         return -1;

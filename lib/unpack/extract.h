@@ -1,6 +1,7 @@
 /* A tar archive becomes files below a root directory. Every name is split into components ("..", an empty name and components over 255
  * bytes are ERR_INVALID: `invalid entry "../x": escapes the root`), a leading "/" is dropped as Docker does; parents are opened by openat2
- * inside the root, the last component is never followed. What is made is then changed through its own fd or through its parent's.
+ * inside the root, the last component is never followed. What is made is then changed through its own fd or through its parent's. The
+ * caller has set umask(0).
  *
  * Layers: ".wh.x" becomes a character device 0:0, ".wh..wh..opq" is reported in `opaque`, other ".wh..wh." names are dropped; raw 0:0
  * devices and trusted.*, user.overlay.* attributes, which would forge overlay's own marks, are dropped.
@@ -15,7 +16,9 @@
 struct recipe_writer;
 struct extract_options {
     bool layer;
+    const char *prefix; /* NULL, or the path below the root that names are relative to ("tmp/x"); links are followed inside the root, not inside it */
     bool no_overwrite_dir_non_dir;
+    const char *dest_name; /* of the place, for that option's errors */
     struct recipe_writer *recipe; /* NULL, or what learns how to make this tar again; the reader is tapped by the caller */
     bool force_owner;
     uid_t uid;

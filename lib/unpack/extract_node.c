@@ -42,10 +42,8 @@ static int set_owner_and_mode(const struct place *place, const struct tar_entry 
     int r = fd >= 0 ? fchown(fd, uid, gid) : fchownat(place->parent_fd, place->name, uid, gid, AT_SYMLINK_NOFOLLOW);
     if (r < 0)
         return err_sys(err, errno, "change its owner");
-    if (entry->type == TAR_SYMLINK)
-        return 0;
-    r = fd >= 0 ? fchmod(fd, entry->mode) : fchmodat(place->parent_fd, place->name, entry->mode, 0);
-    return r < 0 ? err_sys(err, errno, "change its mode") : 0;
+    /* Without an fd the name may be a link by now, which chmod would follow: such nodes are born with their mode. */
+    return fd >= 0 && fchmod(fd, entry->mode) < 0 ? err_sys(err, errno, "change its mode") : 0;
 }
 
 int node_set_metadata(struct extract *extract, const struct place *place, const struct tar_entry *entry, int fd, struct err *err)
@@ -159,7 +157,7 @@ static int make_device(struct extract *extract, const struct place *place, const
     dev_t device = entry->type == TAR_FIFO ? 0 : makedev(entry->dev_major, entry->dev_minor);
     if (entry->type == TAR_CHAR && device == 0)
         return 0; /* overlay's own mark of a deleted name: not for an archive to make */
-    if (mknodat(place->parent_fd, place->name, kind | 0600, device) < 0)
+    if (mknodat(place->parent_fd, place->name, kind | entry->mode, device) < 0)
         return -errno;
     return node_set_metadata(extract, place, entry, -1, err) < 0;
 }
@@ -167,10 +165,10 @@ static int make_device(struct extract *extract, const struct place *place, const
 /* Both ends inside the root, neither followed. */
 static int make_hardlink(struct extract *extract, const struct place *place, const struct tar_entry *entry, struct err *err)
 {
-    char target[TAR_PATH_MAX + 1];
+    char target[PLACE_PATH_MAX + 1];
     const char *name;
     struct stat st;
-    if (extract_normalize(entry->link, target, err) < 0)
+    if (extract_path(extract, entry->link, target, err) < 0)
         return 1;
     AUTO_FD int dir_fd = root_open_parent(extract->root_fd, target, false, &name);
     if (dir_fd < 0 || !*target || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
