@@ -150,6 +150,8 @@ __attribute__((constructor)) static void stage(void)
         puts("1..0 # SKIP needs root and network namespaces");
         exit(77);
     }
+    AUTO_FD int fd = open("/proc/sys/net/ipv4/ip_forward", O_WRONLY | O_CLOEXEC); /* a new namespace may inherit the machine's */
+    CHECK_INT(write(fd, "0", 1), 1);
 }
 
 static void open_all(void)
@@ -352,7 +354,15 @@ TEST(networks_of_users)
     static const char *const unknown[] = { "com.docker.network.bridge.gateway_mode_ipv4=routed", NULL };
     struct network *apart = NULL, *inner = NULL, *bad = NULL;
     struct network_spec spec = { .id = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", .name = "apart", .options = no_icc };
-    CHECK_INT(network_create(net, &spec, &apart, &err), 0);
+    err_clear(&err);
+    bool filters = network_create(net, &spec, &apart, &err) == 0;
+    if (!filters && err.sys_errno == EOPNOTSUPP) {
+        puts("# SKIP enable_icc=false: this kernel has no nftables for bridges");
+        err_clear(&err);
+        spec.options = NULL;
+        CHECK_INT(network_create(net, &spec, &apart, &err), 0);
+    }
+    CHECK_STR(err.text, "");
     CHECK_STR(apart->subnet, "172.18.0.0/16");
     CHECK_STR(apart->bridge, "br-aaaaaaaaaaaa");
     struct network_spec internal = { .id = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", .name = "inner", .internal = true,
@@ -369,7 +379,8 @@ TEST(networks_of_users)
 
     struct box a = box_on(apart), b = box_on(apart), c = box_on(inner), d = box_on(inner);
     int sockets[] = { server_start(a.ns, 80), server_start(c.ns, 80), server_start(lan, 7001) };
-    BLOCKED(b.ns, a.endpoint.address, 80);     /* icc=false */
+    if (filters)
+        BLOCKED(b.ns, a.endpoint.address, 80); /* icc=false */
     BLOCKED(web.ns, a.endpoint.address, 80);   /* from one network into another */
     REACHED(HERE, a.endpoint.address, 80);
     REACHED(d.ns, c.endpoint.address, 80);

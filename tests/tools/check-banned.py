@@ -26,8 +26,8 @@ def main():
         code = code_only(read(root, path))
         for found in CALL.finditer(code):
             word = found[1]
-            if word in ROOMS and path.startswith(ROOMS[word]):
-                continue
+            if word in ROOMS and (path.startswith(ROOMS[word]) or path.endswith("_test.c")):
+                continue  # a test may play another process
             line = code.count("\n", 0, found.start()) + 1
             advice = "use " + BANNED[word] if word in BANNED else "only in " + " ".join(ROOMS[word])
             print("%s:%d: %s(): %s" % (path, line, word, advice))
