@@ -13,6 +13,7 @@
  *
  * Every member must be set in every record; json prints them in alphabetical order. */
 #pragma once
+#include "cli/json_text.h"
 #include "cli/template.h"
 #include "cli/units.h"
 #include <stdbool.h>

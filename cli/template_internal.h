@@ -84,6 +84,9 @@ void node_free(struct node *node);
 CLEANUP_FN(struct node, node_free)
 void node_print(const struct node *node, struct buf *out); /* as Go prints it in messages */
 
+struct node *literal_string(const struct token *token);                   /* NULL: a malformed escape */
+struct node *literal_number(const struct token *token, char **ret_wrong); /* NULL: *ret_wrong is the caller's */
+
 struct template_define {
     char *name;
     struct node *body;
@@ -130,7 +133,7 @@ struct template_run {
     struct err *err;
     struct variable *variables;
     size_t variable_count;
-    int depth;
+    int depth, turns;
     enum { RUN_ON, RUN_BREAK, RUN_CONTINUE } flow;
     char **texts; /* made while running; live as long as the run */
     size_t text_count;
@@ -140,6 +143,7 @@ struct template_run {
 };
 #define TEMPLATE_DEPTH_MAX 500
 #define TEMPLATE_WIDTH_MAX 100000
+#define TEMPLATE_TURNS_MAX 10000000 /* of loops in one run */
 #define TEMPLATE_TEXT_MAX ((size_t)64 << 20)
 
 struct value value_text(struct template_run *run, char *text); /* takes text */
@@ -171,7 +175,7 @@ int function_slice(struct template_run *run, const struct node *at, const struct
     struct value *ret);
 
 void value_print(const struct value *value, struct buf *out);    /* as {{.}} does */
-void value_json(const struct template_run *run, const struct value *value, struct buf *out);
+void value_json(const struct value *value, struct buf *out);
 /* fmt.Sprintf. false: something asked for more than TEMPLATE_WIDTH_MAX. */
 bool value_printf(struct template_run *run, const char *format, const struct value *args, size_t count, struct buf *out);
 struct json *value_to_json(const struct value *value); /* for lists made by functions */
