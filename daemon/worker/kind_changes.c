@@ -5,34 +5,6 @@
 #include "lib/unpack/changes.h"
 #include "lib/unpack/pack.h"
 
-#include <errno.h>
-#include <fcntl.h>
-
-struct dirs {
-    int *fds; /* the upper directory, then the layers, top first */
-    size_t count;
-};
-
-static void dirs_done(struct dirs *dirs)
-{
-    for (size_t i = 1; i < dirs->count; i++)
-        fd_close(dirs->fds[i]);
-    free(dirs->fds);
-}
-
-static int open_dirs(int upper_fd, char *const *lowers, struct dirs *ret, struct err *err)
-{
-    ret->fds = xcalloc(strv_length(lowers) + 1, sizeof *ret->fds);
-    ret->fds[ret->count++] = upper_fd;
-    for (char *const *path = lowers; path && *path; path++) {
-        int fd = open(*path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-            return err_sys(err, errno, "open the layer %s", *path);
-        ret->fds[ret->count++] = fd;
-    }
-    return 0;
-}
-
 static int answer(struct worker *worker, const struct change_list *list, struct err *err)
 {
     struct job_diff_result result = { .changes.count = list->count };
@@ -46,13 +18,16 @@ static int answer(struct worker *worker, const struct change_list *list, struct 
 
 static int diff(struct worker *worker, const struct job_diff *params, int upper_fd, struct err *err)
 {
-    __attribute__((cleanup(dirs_done))) struct dirs dirs = { .count = 0 };
+    const struct job_mount_spec below = { .lowers = params->lowers };
     __attribute__((cleanup(change_list_done))) struct change_list list = { .count = 0 };
     CLEANUP(strv_free) char **opaque = NULL;
-    if (open_dirs(upper_fd, params->lowers, &dirs, err) < 0 || opaque_find(upper_fd, &opaque, err) < 0 ||
-        worker_seal(worker, dirs.fds, dirs.count, err) < 0)
+    AUTO_FD int lower_fd = -1;
+    if (params->lowers && worker_mount_tree(&below, false, &lower_fd, err) < 0)
         return -1;
-    if (changes_find(upper_fd, dirs.fds + 1, dirs.count - 1, opaque, &list, err) < 0)
+    int dirs[] = { upper_fd, lower_fd };
+    if (opaque_find(upper_fd, &opaque, err) < 0 || worker_seal(worker, dirs, lower_fd < 0 ? 1 : 2, err) < 0)
+        return -1;
+    if (changes_find(upper_fd, lower_fd, opaque, &list, err) < 0)
         return err_wrap(err, "find what the container changed");
     return answer(worker, &list, err);
 }

@@ -32,7 +32,7 @@ const struct worker_kind worker_kinds[] = {
     { "cp-in", kind_cp_in, JOB_SANDBOX_MOUNT },
 #endif
 #ifdef HAVE_KIND_CHANGES
-    { "diff", kind_diff, JOB_SANDBOX_UNPACK, .opens_first = true },
+    { "diff", kind_diff, JOB_SANDBOX_MOUNT },
 #endif
 #ifdef HAVE_KIND_CHANGES
     { "commit-layer", kind_commit_layer, JOB_SANDBOX_UNPACK, .opens_first = true },

@@ -404,7 +404,7 @@ static const struct job_kind job_kinds[] = {
     { "export", JOB_SANDBOX_MOUNT, &job_export_type, &job_progress_type, NULL },
     { "cp-out", JOB_SANDBOX_MOUNT, &job_cp_type, &job_progress_type, &job_path_stat_type },
     { "cp-in", JOB_SANDBOX_MOUNT, &job_cp_type, &job_progress_type, NULL },
-    { "diff", JOB_SANDBOX_UNPACK, &job_diff_type, &job_progress_type, &job_diff_result_type },
+    { "diff", JOB_SANDBOX_MOUNT, &job_diff_type, &job_progress_type, &job_diff_result_type },
     { "commit-layer", JOB_SANDBOX_UNPACK, NULL, &job_progress_type, &job_unpack_result_type },
     { "copyup", JOB_SANDBOX_MOUNT, &job_copyup_type, &job_progress_type, NULL },
     { "seccomp", JOB_SANDBOX_UNPACK, &job_seccomp_type, &job_progress_type, &job_seccomp_result_type },

@@ -191,7 +191,7 @@ struct job_path_stat {
 };
 /* "cp-in" (MOUNT) fds: [0] input tar stream, [1] root fd (optional). Params job_cp (path = directory). Result {} */
 
-/* ---- "diff" (UNPACK) fds: [0] upper directory. params: lowers to tell add from change. Result list ---- */
+/* ---- "diff" (MOUNT) fds: [0] upper directory. params: lowers (top first) to tell add from change. Result list ---- */
 struct job_diff {
     char **lowers;
 };

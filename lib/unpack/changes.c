@@ -7,18 +7,21 @@
 #include "lib/base/strv.h"
 #include "lib/unpack/walk.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define CHANGES_MAX 4000000
+#define CAPABILITY "security.capability"
+#define CAPABILITY_MAX 64
 
 struct finder {
-    const int *lower_fds;
-    size_t lower_count;
+    int upper_fd, lower_fd;
     char *const *opaque;
     struct change_list list;
-    struct map *changed_dirs;
+    struct map *listed_dirs;
 };
 
 void change_list_done(struct change_list *list)
@@ -47,53 +50,105 @@ static bool is_whiteout(const struct stat *st)
     return S_ISCHR(st->st_mode) && st->st_rdev == 0;
 }
 
-/* What the layers below show under this path: the first that has the name decides. */
-static bool below(const struct finder *finder, const char *path, struct stat *ret)
+/* O_PATH fd of what is below, or -1. */
+static int open_below(const struct finder *finder, const char *path, struct stat *ret)
 {
-    for (size_t i = 0; i < finder->lower_count; i++) {
-        AUTO_FD int fd = root_open(finder->lower_fds[i], path, O_PATH | O_NOFOLLOW, 0);
-        if (fd == -ENOENT)
-            continue;
-        return fd >= 0 && fstat(fd, ret) == 0 && !is_whiteout(ret);
+    AUTO_FD int fd = finder->lower_fd < 0 ? -1 : root_open(finder->lower_fd, path, O_PATH | O_NOFOLLOW, 0);
+    return fd >= 0 && fstat(fd, ret) == 0 ? take_fd(&fd) : -1;
+}
+
+/* Archives cut times to seconds. */
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && (a->tv_nsec == b->tv_nsec || a->tv_nsec == 0 || b->tv_nsec == 0);
+}
+
+static ssize_t read_capability(int fd, char ret[CAPABILITY_MAX])
+{
+    ssize_t n = fd < 0 ? -1 : fgetxattr(fd, CAPABILITY, ret, CAPABILITY_MAX);
+    return n < 0 ? 0 : n;
+}
+
+static bool same_capability(const struct finder *finder, const struct walk_entry *entry)
+{
+    char above[CAPABILITY_MAX], below[CAPABILITY_MAX];
+    if (!S_ISREG(entry->stat.st_mode))
+        return true;
+    AUTO_FD int upper = openat(entry->dir_fd, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    AUTO_FD int lower = root_open(finder->lower_fd, entry->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    ssize_t length = read_capability(upper, above);
+    return length == read_capability(lower, below) && memcmp(above, below, (size_t)length) == 0;
+}
+
+static bool differs(const struct finder *finder, const struct walk_entry *entry, const struct stat *below)
+{
+    const struct stat *above = &entry->stat;
+    if (above->st_mode != below->st_mode || above->st_uid != below->st_uid || above->st_gid != below->st_gid ||
+        above->st_rdev != below->st_rdev)
+        return true;
+    if (S_ISDIR(above->st_mode))
+        return false;
+    return above->st_size != below->st_size || !same_time(&above->st_mtim, &below->st_mtim) || !same_capability(finder, entry);
+}
+
+/* Every directory above a change. */
+static int list_parents(struct finder *finder, const char *path, struct err *err)
+{
+    AUTO_FREE char *parent = xstrdup(path);
+    char *slash;
+    while ((slash = strrchr(parent, '/'))) {
+        *slash = '\0';
+        if (map_get(finder->listed_dirs, parent))
+            return 0; /* and so are those above it */
+        map_set(finder->listed_dirs, parent, finder);
+        if (add(finder, parent, CHANGE_MODIFIED, err) < 0)
+            return -1;
     }
-    return false;
+    return 0;
 }
 
-static bool same_dir(const struct stat *a, const struct stat *b)
+static int change(struct finder *finder, const char *path, bool dir, enum change_kind kind, struct err *err)
 {
-    return S_ISDIR(a->st_mode) && S_ISDIR(b->st_mode) && a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+    if (dir && map_set(finder->listed_dirs, path, finder))
+        return 0;
+    return add(finder, path, kind, err) < 0 || list_parents(finder, path, err) < 0 ? -1 : 0;
 }
 
-static int mark_parent(struct finder *finder, const char *path, struct err *err)
+/* A directory that was removed and made again: what was in it is gone unless it is there again. */
+static int list_hidden(struct finder *finder, const struct walk_entry *entry, struct err *err)
 {
-    const char *slash = strrchr(path, '/');
-    if (!slash)
+    int below = root_open(finder->lower_fd, entry->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0), r = 0;
+    DIR *dir = below < 0 ? NULL : fdopendir(below);
+    if (!dir) {
+        fd_close(below);
         return 0;
-    AUTO_FREE char *parent = xstrndup(path, (size_t)(slash - path));
-    if (map_get(finder->changed_dirs, parent))
-        return 0;
-    map_set(finder->changed_dirs, parent, finder);
-    return add(finder, parent, CHANGE_MODIFIED, err);
+    }
+    struct dirent *name;
+    while (r == 0 && (name = readdir(dir))) {
+        struct stat st;
+        bool itself = str_eq(name->d_name, ".") || str_eq(name->d_name, "..");
+        if (itself || fstatat(entry->fd, name->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            continue;
+        AUTO_FREE char *path = str_format("%s/%s", entry->path, name->d_name);
+        r = change(finder, path, false, CHANGE_DELETED, err);
+    }
+    closedir(dir);
+    return r;
 }
 
 static int visit(void *arg, const struct walk_entry *entry, struct err *err)
 {
     struct finder *finder = arg;
-    struct stat lower;
-    bool existed = below(finder, entry->path, &lower), dir = S_ISDIR(entry->stat.st_mode);
-    enum change_kind kind = existed ? CHANGE_MODIFIED : CHANGE_ADDED;
+    struct stat below;
+    AUTO_FD int below_fd = open_below(finder, entry->path, &below);
+    bool existed = below_fd >= 0, dir = S_ISDIR(entry->stat.st_mode);
     if (is_whiteout(&entry->stat))
-        kind = CHANGE_DELETED;
-    if (kind == CHANGE_MODIFIED && dir && same_dir(&entry->stat, &lower) && !strv_contains(finder->opaque, entry->path))
-        return 0;
-    if (dir && map_get(finder->changed_dirs, entry->path))
-        return 0;
-    if (add(finder, entry->path, kind, err) < 0)
+        return existed ? change(finder, entry->path, false, CHANGE_DELETED, err) : 0;
+    if (!existed)
+        return change(finder, entry->path, dir, CHANGE_ADDED, err);
+    if (differs(finder, entry, &below) && change(finder, entry->path, dir, CHANGE_MODIFIED, err) < 0)
         return -1;
-    if (dir)
-        map_set(finder->changed_dirs, entry->path, finder);
-    return kind == CHANGE_MODIFIED ? 0 : mark_parent(finder, entry->path, err);
+    return dir && strv_contains(finder->opaque, entry->path) ? list_hidden(finder, entry, err) : 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -102,12 +157,12 @@ static int compare(const void *a, const void *b)
     return strcmp(first->path, second->path);
 }
 
-int changes_find(int upper_fd, const int *lower_fds, size_t lower_count, char *const *opaque, struct change_list *ret, struct err *err)
+int changes_find(int upper_fd, int lower_fd, char *const *opaque, struct change_list *ret, struct err *err)
 {
-    struct finder finder = { .lower_fds = lower_fds, .lower_count = lower_count, .opaque = opaque, .changed_dirs = map_new() };
+    struct finder finder = { .upper_fd = upper_fd, .lower_fd = lower_fd, .opaque = opaque, .listed_dirs = map_new() };
     struct walk_options walk = { .visit = visit, .arg = &finder, .missing_is_fine = true };
     int r = walk_tree(upper_fd, &walk, err);
-    map_free(finder.changed_dirs);
+    map_free(finder.listed_dirs);
     if (r < 0) {
         change_list_done(&finder.list);
         return -1;

@@ -1,5 +1,5 @@
-/* What an upper directory changes against the layers below it, as `docker diff` counts: a directory that only passes through is not a
- * change, a changed entry makes its directory one. */
+/* What an upper directory changes against the tree below it, as `docker diff` counts: a file that was only copied up is no change, nor is a
+ * directory's new time; what changed makes every directory above it a changed one. */
 #pragma once
 #include "lib/base/err.h"
 #include <stddef.h>
@@ -14,5 +14,5 @@ struct change_list {
     size_t count, capacity;
 };
 void change_list_done(struct change_list *list);
-/* lower_fds: top first. opaque: sorted paths (opaque_find). */
-int changes_find(int upper_fd, const int *lower_fds, size_t lower_count, char *const *opaque, struct change_list *ret, struct err *err);
+/* lower_fd: root of the merged tree below (-1: there is none). opaque: sorted paths (opaque_find). */
+int changes_find(int upper_fd, int lower_fd, char *const *opaque, struct change_list *ret, struct err *err);

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 struct copy {
@@ -37,18 +36,6 @@ static int open_parent(struct copy *copy, const char *path, int *ret_fd, struct 
     }
     *ret_fd = copy->parent_fd;
     return 0;
-}
-
-static int copy_xattrs(int from_fd, int to_fd, struct err *err)
-{
-    struct tar_xattr *list;
-    size_t count;
-    int r = xattrs_read(from_fd, &list, &count, err);
-    for (size_t i = 0; r == 0 && i < count; i++)
-        if (fsetxattr(to_fd, list[i].name, list[i].value, list[i].length, 0) < 0 && errno != ENOTSUP && errno != EPERM)
-            r = err_sys(err, errno, "set attribute %s", list[i].name);
-    xattrs_free(list, count);
-    return r;
 }
 
 static int dress(int fd, const struct stat *st, struct err *err)
@@ -102,7 +89,7 @@ static int copy_file(struct copy *copy, const struct walk_entry *entry, int pare
     const struct timespec times[2] = { st.st_atim, st.st_mtim };
     if (fchown(to_fd, st.st_uid, st.st_gid) < 0 || fchmod(to_fd, st.st_mode & 07777) < 0)
         return err_sys(err, errno, "copy owner and mode");
-    if (copy_xattrs(from_fd, to_fd, err) < 0)
+    if (xattrs_copy(from_fd, to_fd, err) < 0)
         return -1;
     return futimens(to_fd, times) < 0 ? err_sys(err, errno, "copy times") : 0;
 }
@@ -118,15 +105,15 @@ static int copy_special(struct copy *copy, const struct walk_entry *entry, int p
     if (link) {
         ssize_t n = readlinkat(entry->dir_fd, entry->name, target, sizeof target - 1);
         if (n < 0)
-            return err_sys(err, errno, "read the link");
+            return copy->options->living && errno == ENOENT ? 0 : err_sys(err, errno, "read the link");
         target[n] = '\0';
         copy->options->content_size += (uint64_t)n;
     }
     int r = link ? symlinkat(target, parent_fd, entry->name) : mknodat(parent_fd, entry->name, st->st_mode, st->st_rdev);
     if (r < 0)
         return err_sys(err, errno, "create");
+    /* no chmod, which would follow a link that somebody put there meanwhile: mknod has given the mode */
     if (fchownat(parent_fd, entry->name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-        (!link && fchmodat(parent_fd, entry->name, st->st_mode & 07777, 0) < 0) ||
         utimensat(parent_fd, entry->name, times, AT_SYMLINK_NOFOLLOW) < 0)
         return err_sys(err, errno, "copy owner, mode and times");
     return 0;
@@ -154,7 +141,7 @@ static int leave(void *arg, const struct walk_entry *entry, struct err *err)
     AUTO_FD int fd = root_open(copy->to_fd, entry->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (fd < 0)
         return err_sys(err, fd, "open the copy of /%.300s", entry->path);
-    if (copy_xattrs(entry->fd, fd, err) < 0 || dress(fd, &entry->stat, err) < 0)
+    if (xattrs_copy(entry->fd, fd, err) < 0 || dress(fd, &entry->stat, err) < 0)
         return err_wrap(err, "copy /%.300s", entry->path);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* One tree copied into an empty directory: owners, modes, times, links, devices, attributes; data by reflink where the file system has
- * it. Overlay's 0:0 devices are copied with keep_marks and left out without. */
+ * it. Overlay's 0:0 devices are copied with keep_marks and left out without. The caller has set umask(0). */
 #pragma once
 #include "lib/base/err.h"
 #include <stdbool.h>

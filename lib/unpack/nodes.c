@@ -66,6 +66,18 @@ int xattrs_read(int fd, struct tar_xattr **ret, size_t *ret_count, struct err *e
     return 0;
 }
 
+int xattrs_copy(int from_fd, int to_fd, struct err *err)
+{
+    struct tar_xattr *list;
+    size_t count;
+    int r = xattrs_read(from_fd, &list, &count, err);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        if (fsetxattr(to_fd, list[i].name, list[i].value, list[i].length, 0) < 0 && errno != ENOTSUP && errno != EPERM)
+            r = err_sys(err, errno, "set attribute %s", list[i].name);
+    xattrs_free(list, count);
+    return r;
+}
+
 static struct link_slot *find_slot(struct link_slot *slots, size_t capacity, dev_t device, ino_t inode)
 {
     size_t at = (size_t)((inode ^ device << 7) * 0x9e3779b97f4a7c15ULL >> 16) & (capacity - 1);

@@ -6,6 +6,8 @@
 /* security.capability and user.* (not user.overlay.*), sorted by name. */
 int xattrs_read(int fd, struct tar_xattr **ret, size_t *ret_count, struct err *err);
 void xattrs_free(struct tar_xattr *xattrs, size_t count);
+/* Gives them to another file; what its file system does not take is left out. */
+int xattrs_copy(int from_fd, int to_fd, struct err *err);
 
 struct link_table {
     struct link_slot *slots;
