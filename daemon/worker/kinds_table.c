@@ -18,31 +18,15 @@ const struct worker_kind worker_kinds[] = {
     { "unpack", kind_unpack, JOB_SANDBOX_UNPACK },
     { "pack", kind_pack, JOB_SANDBOX_UNPACK, .opens_first = true },
     { "load", kind_load, JOB_SANDBOX_UNPACK },
-#ifdef HAVE_KIND_SAVE
     { "save", kind_save, JOB_SANDBOX_UNPACK, .opens_first = true },
-#endif
     { "import", kind_import, JOB_SANDBOX_UNPACK },
-#ifdef HAVE_KIND_CP
     { "export", kind_export, JOB_SANDBOX_MOUNT },
-#endif
-#ifdef HAVE_KIND_CP
     { "cp-out", kind_cp_out, JOB_SANDBOX_MOUNT },
-#endif
-#ifdef HAVE_KIND_CP
     { "cp-in", kind_cp_in, JOB_SANDBOX_MOUNT },
-#endif
-#ifdef HAVE_KIND_CHANGES
     { "diff", kind_diff, JOB_SANDBOX_MOUNT },
-#endif
-#ifdef HAVE_KIND_CHANGES
     { "commit-layer", kind_commit_layer, JOB_SANDBOX_UNPACK, .opens_first = true },
-#endif
-#ifdef HAVE_KIND_CP
     { "copyup", kind_copyup, JOB_SANDBOX_MOUNT },
-#endif
-#ifdef HAVE_KIND_SECCOMP
     { "seccomp", kind_seccomp, JOB_SANDBOX_UNPACK },
-#endif
 #ifdef HAVE_KIND_BUILD
     { "build", kind_build, JOB_SANDBOX_BUILD },
 #endif
