@@ -3,6 +3,7 @@
 #include "daemon/engine/transfer.h"
 #include "daemon/engine/worker_run.h"
 #include "lib/base/fd.h"
+#include "lib/base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,12 +63,26 @@ static int check_path(const char *path, struct err *err)
     return str_empty(path) ? err_set(err, ERR_INVALID, "bad parameter: path cannot be empty") : 0;
 }
 
-/* Docker's sentence names container and path. */
-static int not_found(struct err *err, const struct container *container, const char *path)
+/* Docker's sentence names path and container, as the client said them. */
+static int not_found(struct err *err, const char *ref, const char *path)
 {
     if (err->kind == ERR_NOT_FOUND)
-        return err_set(err, ERR_NOT_FOUND, "Could not find the file %s in container %s", path, container->record.id);
+        return err_set(err, ERR_NOT_FOUND, "Could not find the file %s in container %s", path, ref);
     return -1;
+}
+
+/* May files be put there? A volume decides by itself, whatever the rootfs. */
+static int check_writable(const struct container *container, const char *path, struct err *err)
+{
+    AUTO_FREE char *rooted = str_format("/%s", path);
+    AUTO_FREE char *clean = path_clean(rooted);
+    for (size_t i = container->record.mounts.count; i-- > 0;) {
+        const struct mount_record *mount = &container->record.mounts.items[i];
+        const char *rest = str_after(clean, mount->destination);
+        if (rest && (*rest == '\0' || *rest == '/'))
+            return mount->rw ? 0 : err_set(err, ERR_INVALID, "mounted volume is marked read-only");
+    }
+    return container->record.host_config.readonly_rootfs ? err_set(err, ERR_INVALID, "container rootfs is marked read-only") : 0;
 }
 
 int engine_archive_stat(struct engine *engine, const char *ref, const char *path, char **ret_stat_json, struct err *err)
@@ -84,7 +99,7 @@ int engine_archive_stat(struct engine *engine, const char *ref, const char *path
     int result = worker_run(engine, &call, &stat, err);
     codec_clear(&job_cp_type, &params);
     if (result < 0)
-        return not_found(err, container, path);
+        return not_found(err, ref, path);
     *ret_stat_json = stat_json(&stat);
     codec_clear(&job_path_stat_type, &stat);
     return 0;
@@ -113,10 +128,8 @@ int engine_archive_put(struct engine *engine, const char *ref, const char *path,
 {
     CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
     struct job_cp params = { .no_overwrite_dir_non_dir = no_overwrite_dir_non_dir, .copy_uid_gid = copy_uid_gid };
-    if (!container || check_path(path, err) < 0)
+    if (!container || check_path(path, err) < 0 || check_writable(container, path, err) < 0)
         return -1;
-    if (container->record.host_config.readonly_rootfs)
-        return err_set(err, ERR_FORBIDDEN, "container rootfs is marked read-only");
     AUTO_FD int root = reach(container, true, &params, err);
     params.path = xstrdup(path);
     if (copy_uid_gid)
@@ -126,7 +139,7 @@ int engine_archive_put(struct engine *engine, const char *ref, const char *path,
     int result = worker_run(engine, &call, NULL, err);
     codec_clear(&job_cp_type, &params);
     if (result < 0)
-        return not_found(err, container, path);
+        return not_found(err, ref, path);
     mutex_lock(&engine->lock);
     container_event_locked(container, "extract-to-dir", NULL, 0);
     mutex_unlock(&engine->lock);

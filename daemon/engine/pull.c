@@ -332,15 +332,17 @@ int layer_blob(struct engine *engine, const char *diff_id, struct job_layer *ret
         return 0;
     }
     AUTO_FREE char *dir = store_layer_path(engine->store, diff_id);
+    AUTO_FREE char *recipe = store_recipe_path(engine->store, diff_id);
     AUTO_FD int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     AUTO_FD int out = openat(engine->data_fd, "tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (dir_fd < 0 || out < 0)
+    AUTO_FD int recipe_fd = recipe ? open(recipe, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (dir_fd < 0 || out < 0 || (recipe && recipe_fd < 0))
         return err_sys(err, errno, "pack layer %s", diff_id);
     char gzip[] = "gzip";
-    struct job_pack params = { .compression = gzip };
+    struct job_pack params = { .compression = gzip, .has_recipe = recipe_fd >= 0 };
     struct job_pack_result packed;
-    int fds[] = { dir_fd, out };
-    struct worker_call call = { .kind = "pack", .params = &params, .fds = fds, .fd_count = 2, .client_fd = -1 };
+    int fds[] = { dir_fd, out, recipe_fd };
+    struct worker_call call = { .kind = "pack", .params = &params, .fds = fds, .fd_count = recipe_fd >= 0 ? 3 : 2, .client_fd = -1 };
     if (worker_run(engine, &call, &packed, err) < 0)
         return -1;
     int result = str_eq(packed.diff_id, diff_id) ? 0 : err_set(err, ERR_INTERNAL, "layer %s has changed on disk: its bytes are %s", diff_id, packed.diff_id);

@@ -101,6 +101,8 @@ static int on_layer(struct loading *loading, int sock, const struct job_message 
     AUTO_FREE char *diff = path_join(layer.dir, "diff");
     pin(engine, loading->lease, layer.diff_id);
     int result = store_layer_adopt(engine->store, loading->spool_fd, diff, layer.diff_id, layer.opaque, err);
+    if (result == 0 && !str_empty(layer.recipe_file))
+        result = store_recipe_adopt(engine->store, loading->spool_fd, layer.recipe_file, layer.diff_id, err);
     bool has_blob = result == 0 && !str_empty(layer.blob_file) && !str_empty(layer.blob_digest);
     if (has_blob) {
         pin(engine, loading->lease, layer.blob_digest);
@@ -197,6 +199,22 @@ int engine_image_load(struct engine *engine, int body_fd, bool quiet, struct sin
 
 /* ---- save ---- */
 
+/* What gives the layer's own bytes again: its blob, or its tree with the recipe. No lock. */
+static void find_sources(struct engine *engine, struct job_save *params)
+{
+    for (size_t i = 0; params->layer_diff_ids && params->layer_diff_ids[i]; i++) {
+        const char *diff_id = params->layer_diff_ids[i];
+        mutex_lock(&engine->lock);
+        const struct store_layer *layer = store_layer_get(engine->store, diff_id);
+        AUTO_FREE char *blob = layer && layer->blob && store_blob_has(engine->store, layer->blob) ? xstrdup(layer->blob) : NULL;
+        mutex_unlock(&engine->lock);
+        AUTO_FREE char *recipe = store_recipe_path(engine->store, diff_id);
+        strv_append(&params->layer_recipes, recipe ? recipe : "");
+        strv_append_take(&params->layer_dirs, blob && !recipe ? str_format("%s/blobs/sha256/%s", engine->options.data_root, blob + strlen("sha256:")) :
+                                                                store_layer_path(engine->store, diff_id));
+    }
+}
+
 static int add_saved(struct engine *engine, const char *name, struct job_save *params, struct store_lease *lease, struct err *err)
 {
     struct store_image *image;
@@ -227,10 +245,8 @@ static int add_saved(struct engine *engine, const char *name, struct job_save *p
             reference_clear(&ref);
         }
         for (size_t i = 0; image->diff_ids && image->diff_ids[i]; i++)
-            if (!strv_contains(params->layer_diff_ids, image->diff_ids[i])) {
+            if (!strv_contains(params->layer_diff_ids, image->diff_ids[i]))
                 strv_append(&params->layer_diff_ids, image->diff_ids[i]);
-                strv_append_take(&params->layer_dirs, store_layer_path(engine->store, image->diff_ids[i]));
-            }
     }
     mutex_unlock(&engine->lock);
     size_t length;
@@ -303,6 +319,8 @@ int engine_image_save(struct engine *engine, char *const *names, struct sink *si
         result = add_saved(engine, names[i], &params, lease, err);
     struct worker_call call = { .kind = "save", .params = &params };
     if (result == 0)
+        find_sources(engine, &params);
+    if (result == 0)
         result = worker_to_sink(engine, &call, NULL, 0, sink, err);
     codec_clear(&job_save_type, &params);
     end_lease(engine, lease);
@@ -335,14 +353,20 @@ static int import_layer(struct engine *engine, int body_fd, struct store_lease *
     AUTO_FREE char *diff = path_join(tmp, "diff");
     if (mkdirat(engine->data_fd, diff, 0755) < 0)
         return err_sys(err, errno, "make a layer directory");
+    AUTO_FREE char *recipe = path_join(tmp, "recipe");
     AUTO_FD int layer_fd = openat(engine->data_fd, diff, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int fds[] = { body_fd, layer_fd };
+    AUTO_FD int recipe_fd = openat(engine->data_fd, recipe, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (layer_fd < 0 || recipe_fd < 0)
+        return err_sys(err, errno, "make a layer directory");
+    int fds[] = { body_fd, layer_fd, recipe_fd };
     struct job_unpack params = { 0 };
-    struct worker_call call = { .kind = "import", .params = &params, .fds = fds, .fd_count = 2, .client_fd = -1 };
+    struct worker_call call = { .kind = "import", .params = &params, .fds = fds, .fd_count = 3, .client_fd = -1 };
     int result = worker_run(engine, &call, made, err);
     if (result == 0) {
         pin(engine, lease, made->diff_id);
         result = store_layer_adopt(engine->store, engine->data_fd, diff, made->diff_id, made->opaque, err);
+        if (result == 0 && made->has_recipe)
+            result = store_recipe_adopt(engine->store, engine->data_fd, recipe, made->diff_id, err);
         struct store_layer_info info = { .diff_id = made->diff_id, .size = made->size };
         mutex_lock(&engine->lock);
         if (result == 0)

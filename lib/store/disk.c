@@ -104,6 +104,23 @@ static int claim_file(int dir_fd, const char *name)
     return fchmod(fd, 0600) < 0 ? -errno : 0;
 }
 
+int store_recipe_adopt(struct store *store, int dir_fd, const char *name, const char *diff_id, struct err *err)
+{
+    if (!digest_is_sha256(diff_id))
+        return err_set(err, ERR_INVALID, "invalid layer id %s", diff_id);
+    AUTO_FREE char *path = str_format("%s/recipe", hex_of(diff_id));
+    int ret = claim_file(dir_fd, name);
+    if (ret == 0 && renameat2(dir_fd, name, store->layers_fd, path, RENAME_NOREPLACE) < 0)
+        ret = errno == EEXIST ? store_trash_put(store, dir_fd, name) : -errno;
+    return ret < 0 ? err_sys(err, -ret, "adopt the recipe of layer %s", diff_id) : 0;
+}
+
+char *store_recipe_path(const struct store *store, const char *diff_id)
+{
+    AUTO_FREE char *path = str_format("%s/layers/%s/recipe", store->root, hex_of(diff_id));
+    return faccessat(AT_FDCWD, path, F_OK, 0) == 0 ? take_ptr(&path) : NULL;
+}
+
 int store_blob_adopt(struct store *store, int dir_fd, const char *name, const char *digest, struct err *err)
 {
     char holder[32] = "blob-";

@@ -2,7 +2,7 @@
  * container, HTTP or archive bytes, and it never hashes a layer: a worker has verified what is adopted here.
  *
  * Below the data root: blobs/sha256/<hex> (configs, manifests, compressed layers, as received), layers/<hex>/diff
- * (unpacked, immutable, keyed by diff id), tmp/ (of jobs), trash/ (being deleted). Records live in memory, loaded once;
+ * (unpacked, immutable, keyed by diff id), layers/<hex>/recipe (of some), tmp/ (of jobs), trash/ (being deleted). Records live in memory, loaded once;
  * rows are queued on the writer thread.
  *
  * Locking. Functions under "records" touch memory and queue rows: the caller holds the engine's lock. They never wait.
@@ -187,6 +187,10 @@ int store_tmp_make(struct store *store, const char *prefix, char **ret_name, str
 /* Renames dir_fd/name (the tree itself, on the store's file system) to layers/<hex>/diff, after marking the opaque directories. When the
  * layer is there already the new tree goes to the trash. Pin diff_id first. */
 int store_layer_adopt(struct store *store, int dir_fd, const char *name, const char *diff_id, char *const *opaque, struct err *err);
+/* Renames a layer's recipe (lib/unpack/recipe.h: how to make its original tar again) to layers/<hex>/recipe. After store_layer_adopt(); a
+ * recipe that is there already stays. */
+int store_recipe_adopt(struct store *store, int dir_fd, const char *name, const char *diff_id, struct err *err);
+char *store_recipe_path(const struct store *store, const char *diff_id); /* absolute; NULL when there is none; caller frees */
 /* Renames a verified file to blobs/sha256/<hex>, owner root, mode 0600. Pin the digest first. */
 int store_blob_adopt(struct store *store, int dir_fd, const char *name, const char *digest, struct err *err);
 /* Writes a small blob whole. The digest of the bytes is checked. */
