@@ -38,6 +38,8 @@ int cli_usage_error(struct cli *cli, const char *format, ...) __attribute__((for
 /* Calls one() for every argument. Success prints the argument (unless quiet), a failure its error; 1 if any failed. */
 int cli_each(struct cli *cli, char **args, bool quiet, int (*one)(struct cli *cli, const char *arg, void *ctx, struct err *err),
              void *ctx);
+/* Fills err with "open /x: no such file or directory", as Go's programs say it; returns -1. */
+int cli_path_error(struct err *err, const char *verb, const char *path, int sys_errno);
 /* Prints the warning and "Are you sure you want to continue? [y/N] " on stdout; true for y or Y (a line of stdin). */
 bool cli_confirm(const char *warning);
 /* Columns of the terminal of that fd; 0 = not a terminal. */

@@ -3,6 +3,7 @@
 #include "cli/help.h"
 #include "lib/api/filters.h"
 #include "lib/base/str.h"
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,6 +46,14 @@ int cli_each(struct cli *cli, char **args, bool quiet,
             puts(*args);
     }
     return exit_code;
+}
+
+int cli_path_error(struct err *err, const char *verb, const char *path, int sys_errno)
+{
+    const char *reason = err_strerror(sys_errno < 0 ? -sys_errno : sys_errno);
+    err_set(err, ERR_INVALID, "%s %s: %c%s", verb, path, tolower((unsigned char)*reason), reason + 1);
+    err->sys_errno = sys_errno < 0 ? -sys_errno : sys_errno;
+    return -1;
 }
 
 bool cli_confirm(const char *warning)
@@ -98,8 +107,11 @@ int flag_check_filter(const char *value, char **ret_value, struct err *err)
 int flag_check_label(const char *value, char **ret_value, struct err *err)
 {
     (void)ret_value;
-    if (!*value || *value == '=')
+    size_t name = strcspn(value, "=");
+    if (!name)
         return err_set(err, ERR_INVALID, "invalid label '%s': empty name", value);
+    if (strcspn(value, " \t\n\v\f\r") < name)
+        return err_set(err, ERR_INVALID, "label '%.*s' contains whitespaces", (int)name, value);
     return 0;
 }
 

@@ -70,7 +70,7 @@ static int set_bool(const char *value, bool *ret, struct err *err)
     return 0;
 }
 
-static int set_i64(const char *value, int64_t *ret, struct err *err)
+int parse_go_int(const char *value, int64_t *ret, struct err *err)
 {
     bool minus = *value == '-';
     const char *digits = value + (*value == '-' || *value == '+');
@@ -160,7 +160,7 @@ static int store_value(const struct flag *flag, void *options, const char *value
         strv_append(member, value);
         return 0;
     case FLAG_I64:
-        return set_i64(value, member, err);
+        return parse_go_int(value, member, err);
     case FLAG_BYTES:
         return set_bytes(flag, value, member, err);
     case FLAG_NANO_CPUS:
@@ -170,7 +170,7 @@ static int store_value(const struct flag *flag, void *options, const char *value
         return set_bool(value, &((struct opt_bool *)member)->value, err);
     case FLAG_OPT_I64:
         ((struct opt_i64 *)member)->present = true;
-        return set_i64(value, &((struct opt_i64 *)member)->value, err);
+        return parse_go_int(value, &((struct opt_i64 *)member)->value, err);
     case FLAG_DURATION:
         return set_duration(value, member, err);
     case FLAG_STRMAP:
@@ -187,7 +187,9 @@ static int set_flag(const struct flag *flag, void *options, const char *value, s
         store_value(flag, options, replaced ? replaced : value, err) == 0)
         return 0;
     AUTO_FREE char *name = flag->letter ? str_format("-%c, --%s", flag->letter, flag->name) : str_format("--%s", flag->name);
-    return err_wrap(err, "invalid argument \"%s\" for \"%s\" flag", value, name);
+    AUTO_BUF struct buf quoted = BUF_INIT(BUF_TEXT_MAX);
+    json_put_string(&quoted, value, strlen(value));
+    return err_wrap(err, "invalid argument %s for \"%s\" flag", quoted.data, name);
 }
 
 void flags_init(const struct flag *flags, void *options)

@@ -21,3 +21,5 @@ const struct flag *flags_find(const struct flag *flags, const char *name, size_t
 const struct flag *flags_find_letter(const struct flag *flags, char letter);
 /* The word for the value in help: "list", "bytes"; NULL for a bool. */
 const char *flag_shown(const struct flag *flag);
+/* A decimal or 0x number, refused in Go's words ("strconv.ParseInt: parsing \"x\": invalid syntax"). */
+int parse_go_int(const char *text, int64_t *ret, struct err *err);

@@ -186,7 +186,7 @@ void help_command(const struct command *command, const char *name, int columns, 
 
 static void put_row(struct buf *out, const char *name, const char *help)
 {
-    buf_printf(out, "  %-*s%s\n", NAME_COLUMN - 1, name, help);
+    buf_printf(out, "  %-*s%s\n", NAME_COLUMN, name, help);
 }
 
 struct row {
