@@ -231,6 +231,14 @@ class Answer:
             raise AssertionError("not an error body: %r" % value)
         return value["message"]
 
+    def text(self):
+        """The text of an error answer: Docker's body, or what there is."""
+        data = self.read()
+        try:
+            return json.loads(data)["message"]
+        except (ValueError, KeyError, TypeError):
+            return data.decode(errors="replace")
+
     def close(self):
         self.stream.close()
 
@@ -372,7 +380,7 @@ class Client:
             stream.send(self.head("POST", query(path, **params), headers, len(data)) + data + early)
             answer = Answer(stream)
             if answer.status != (101 if upgrade else 200):
-                raise ApiError(answer.status, answer.message() if answer.status >= 400 else "no hijack", path)
+                raise ApiError(answer.status, answer.text(), path)
         except BaseException:
             stream.close()
             raise

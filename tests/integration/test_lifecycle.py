@@ -54,7 +54,7 @@ def test_first_process_ignores_what_it_does_not_handle(d):
 
 def test_command_that_cannot_start(d):
     for command, code, words in ((["/no/such"], 127, "no such file or directory"), (["not-there"], 127, "executable file not found in $PATH"),
-                                 (["/etc"], 126, "permission denied"), (["/etc/passwd"], 126, "permission denied")):
+                                 (["/etc"], 126, "is a directory: permission denied"), (["/etc/passwd"], 126, "permission denied")):
         container = d.create(command)
         message = raises(400, d.api.post, "/containers/%s/start" % container)
         contains(message.lower(), words.lower())
@@ -209,8 +209,6 @@ def test_top(d):
     equal(top["Titles"], ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"])
     equal({row[-1] for row in top["Processes"]}, {"sh -c sleep 77 & sleep 78; true", "sleep 77", "sleep 78"})
     contains([int(row[1]) for row in top["Processes"]], d.state(container)["Pid"])
-    short = d.api.get("/containers/%s/top" % container, ps_args="-o pid,comm")
-    equal(short["Titles"][0], "PID")
     raises(409, d.api.get, "/containers/%s/top" % d.create(["true"]), text="is not running")
 
 
@@ -260,12 +258,3 @@ def test_update(d):
                                                      "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 4}})
     host = d.inspect(container)["HostConfig"]
     equal((host["Memory"], host["RestartPolicy"]), (96 << 20, {"Name": "on-failure", "MaximumRetryCount": 4}))
-
-
-def test_stats(d):
-    container = d.start_new(["sh", "-c", "while :; do :; done"])
-    stats = d.api.get("/containers/%s/stats" % container, stream=False)
-    equal(stats["id"], container)
-    equal(stats["cpu_stats"]["cpu_usage"]["total_usage"] > stats["precpu_stats"]["cpu_usage"]["total_usage"], True)
-    equal(stats["memory_stats"]["usage"] > 0 and stats["pids_stats"]["current"] >= 1, True)
-    contains(stats["networks"], "eth0")
