@@ -54,7 +54,7 @@ int copy_dir_metadata(int from_fd, int to_fd, struct err *err)
     return dress(to_fd, &st, err);
 }
 
-static int copy_data(int from_fd, int to_fd, struct err *err)
+int copy_data(int from_fd, int to_fd, struct err *err)
 {
     if (ioctl(to_fd, FICLONE, from_fd) == 0)
         return 0;

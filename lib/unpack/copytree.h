@@ -13,3 +13,5 @@ struct copy_options {
 int copy_tree(int from_fd, int to_fd, struct copy_options *options, struct err *err);
 /* Owner, mode and times of one directory given to another. */
 int copy_dir_metadata(int from_fd, int to_fd, struct err *err);
+/* What is left of one file to the end of another: by reflink where the file system has it. */
+int copy_data(int from_fd, int to_fd, struct err *err);

@@ -17,6 +17,8 @@ struct recipe_writer;
 struct extract_options {
     bool layer;
     const char *prefix; /* NULL, or the path below the root that names are relative to ("tmp/x"); links are followed inside the root, not inside it */
+    bool bounded;     /* the limits of layers on size and free space, for other archives */
+    bool drop_xattrs;
     bool no_overwrite_dir_non_dir;
     const char *dest_name; /* of the place, for that option's errors */
     struct recipe_writer *recipe; /* NULL, or what learns how to make this tar again; the reader is tapped by the caller */

@@ -52,7 +52,7 @@ int node_set_metadata(struct extract *extract, const struct place *place, const 
     uid_t uid = options->force_owner ? options->uid : entry->uid;
     gid_t gid = options->force_owner ? options->gid : entry->gid;
     struct timespec times[2] = { { entry->mtime_s, entry->mtime_ns }, { entry->mtime_s, entry->mtime_ns } };
-    if (set_owner_and_mode(place, entry, uid, gid, fd, err) < 0 || (fd >= 0 && set_xattrs(fd, entry, err) < 0))
+    if (set_owner_and_mode(place, entry, uid, gid, fd, err) < 0 || (fd >= 0 && !options->drop_xattrs && set_xattrs(fd, entry, err) < 0))
         return -1;
     if (entry->type == TAR_DIR)
         return 0; /* at the end, when nothing is made in it any more */
@@ -64,7 +64,7 @@ static int check_space(struct extract *extract, size_t length, struct err *err)
 {
     struct statvfs room;
     extract->written += length;
-    if (!extract->options->layer || extract->written < extract->next_space_check)
+    if ((!extract->options->layer && !extract->options->bounded) || extract->written < extract->next_space_check)
         return 0;
     extract->next_space_check = extract->written + SPACE_STEP;
     if (extract->written > LAYER_BYTES_MAX)
@@ -109,6 +109,10 @@ static int make_file(struct extract *extract, const struct place *place, const s
     AUTO_FD int fd = openat(place->parent_fd, place->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
+    if (entry->size > LAYER_BYTES_MAX && (extract->options->layer || extract->options->bounded)) {
+        err_set(err, ERR_INVALID, "larger than %llu GiB", (unsigned long long)(LAYER_BYTES_MAX >> 30));
+        return 1;
+    }
     if (extract->options->recipe && !entry->sparse && entry->size)
         recipe_file(extract->options->recipe, place->path, entry->size);
     if (write_data(extract, fd, entry, err) < 0 || node_set_metadata(extract, place, entry, fd, err) < 0)
