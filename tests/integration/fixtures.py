@@ -121,6 +121,14 @@ class Tar:
         return self.file.getvalue()
 
 
+def probe():
+    """The path of tests/fixtures/probe.c as a static program."""
+    source = ROOT + "/tests/fixtures/probe.c"
+    with open(source, "rb") as file:
+        name = "probe-" + hashlib.sha256(file.read()).hexdigest()[:8]
+    return locked_make(name, lambda part: subprocess.run(["musl-gcc", "-static", "-O2", "-o", part, source], check=True))
+
+
 def add_busybox(tar):
     path = busybox()
     with open(path, "rb") as file:
@@ -132,6 +140,8 @@ def add_busybox(tar):
     tar.add("etc/passwd", data=PASSWD).add("etc/group", data=GROUP)
     tar.add("www/index.html", data="hello from holk\n")
     tar.add("bin/busybox", data=program, mode=0o755)
+    with open(probe(), "rb") as file:
+        tar.add("bin/probe", data=file.read(), mode=0o755)
     applets = subprocess.run([path, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
     for applet in applets:
         if applet != "busybox":
@@ -145,7 +155,7 @@ def base_tar():
         with open(part, "wb") as file:
             file.write(add_busybox(Tar()).bytes())
 
-    return locked_make("base.tar", make)
+    return locked_make("base-%s.tar" % os.path.basename(probe())[6:], make)
 
 
 def digest(data):
