@@ -1,0 +1,131 @@
+/* The job kind "build": unpacks the context, drops what .dockerignore names, and lets the builder work. What the
+ * builder asks for goes to holkd as requests; this process itself writes below the job's directory and nowhere else. */
+#include "builder/builder.h"
+#include "daemon/worker/context_ignore.h"
+#include "daemon/worker/worker_kinds.h"
+#include "lib/base/fd.h"
+#include "lib/base/path.h"
+#include "lib/base/str.h"
+#include "lib/oci/pattern.h"
+#include "lib/unpack/extract.h"
+#include "lib/unpack/inflate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+
+/* ---- the backend ---- */
+
+static int call(void *arg, enum build_verb verb, const void *request, int fd, void *reply, int *ret_fd, struct err *err)
+{
+    struct worker *worker = arg;
+    AUTO_JOB_MESSAGE struct job_message message = JOB_MESSAGE_INIT;
+    const struct build_verb_row *row = build_verb_get(verb);
+    if (worker_request_fds(worker, row->request, request, &fd, fd >= 0 ? 1 : 0, &message, err) < 0)
+        return -1;
+    if (job_decode(&message, row->reply, reply, err) < 0)
+        return err_wrap(err, "the answer to %s", row->name);
+    if (ret_fd)
+        *ret_fd = message.fd_count ? fd_dup(message.fds[0]) : -1;
+    return 0;
+}
+
+static int progress(void *arg, const struct job_progress *line, struct err *err)
+{
+    return worker_progress(arg, line, err);
+}
+
+/* ---- the context ---- */
+
+static int unpack_stream(int stream_fd, int context_fd, struct err *err)
+{
+    struct inflater *inflater = NULL;
+    struct extract_result result = { 0 };
+    const struct extract_options options = { .force_owner = true };
+    if (inflater_open((struct reader){ reader_fd, &stream_fd }, true, &inflater, err) < 0)
+        return -1;
+    struct chunk_buffer *chunks = chunk_buffer_new((struct reader){ inflater_read, inflater });
+    struct tar_reader *reader = tar_reader_new(chunk_buffer_chunker(chunks));
+    int r = extract_tar(reader, context_fd, &options, &result, err);
+    if (r == 0)
+        r = tar_reader_drain(reader, err);
+    extract_result_done(&result);
+    tar_reader_free(reader);
+    chunk_buffer_free(chunks);
+    inflater_close(inflater);
+    return r < 0 ? err_wrap(err, "unpack the build context") : 0;
+}
+
+static int drop_ignored(int context_fd, const char *dockerfile, struct err *err)
+{
+    CLEANUP(strv_free) char **patterns = NULL;
+    CLEANUP(pattern_set_free) struct pattern_set *set = NULL;
+    if (builder_read_ignore(context_fd, dockerfile, &patterns, err) < 0)
+        return -1;
+    if (!patterns)
+        return 0;
+    if (pattern_set_new(patterns, &set, err) < 0)
+        return err_wrap(err, "invalid .dockerignore");
+    return context_ignore_remove(context_fd, set, err);
+}
+
+struct building {
+    struct job_build params;
+    int job_fd, context_fd;
+    char *text; /* the Dockerfile */
+    size_t length;
+};
+
+static int open_job(struct building *building, struct err *err)
+{
+    building->job_fd = open(building->params.job_dir, DIR_FLAGS);
+    if (building->job_fd < 0)
+        return err_sys(err, errno, "open the job's directory");
+    if (mkdirat(building->job_fd, "context", 0755) < 0)
+        return err_sys(err, errno, "make the directory of the build context");
+    building->context_fd = openat(building->job_fd, "context", DIR_FLAGS);
+    return building->context_fd < 0 ? err_sys(err, errno, "open the directory of the build context") : 0;
+}
+
+static int prepare(struct building *building, int stream_fd, struct err *err)
+{
+    AUTO_FREE char *name = path_clean(building->params.dockerfile ? building->params.dockerfile : "");
+    const char *dockerfile = str_eq(name, ".") || str_eq(name, "/") ? "" : name;
+    if (unpack_stream(stream_fd, building->context_fd, err) < 0)
+        return -1;
+    if (builder_read_dockerfile(building->context_fd, dockerfile, &building->text, &building->length, err) < 0)
+        return -1;
+    return drop_ignored(building->context_fd, dockerfile, err);
+}
+
+static int build(struct worker *worker, struct building *building, int stream_fd, struct job_build_result *result,
+                 struct err *err)
+{
+    const struct build_backend backend = { .arg = worker, .call = call, .progress = progress };
+    if (open_job(building, err) < 0 || worker_seal(worker, &building->job_fd, 1, err) < 0 ||
+        prepare(building, stream_fd, err) < 0)
+        return -1;
+    return builder_run(&backend, &building->params, building->text, building->length, building->job_fd,
+                       &result->image_id, err);
+}
+
+int kind_build(struct worker *worker, const struct job_message *run, struct err *err)
+{
+    struct building building = { .job_fd = -1, .context_fd = -1 };
+    struct job_build_result result = { 0 };
+    int stream_fd = worker_fd(run, 0, err);
+    if (stream_fd < 0 || job_decode(run, &job_build_type, &building.params, err) < 0)
+        return -1;
+    int r = build(worker, &building, stream_fd, &result, err);
+    if (r == 0)
+        r = worker_done(worker, &job_build_result_type, &result, err);
+    free(building.text);
+    fd_close(building.context_fd);
+    fd_close(building.job_fd);
+    codec_clear(&job_build_result_type, &result);
+    codec_clear(&job_build_type, &building.params);
+    return r;
+}
