@@ -3,10 +3,9 @@
 #include "cli/api.h"
 #include "cli/table.h"
 
-#include "lib/base/io.h"
 #include "lib/base/str.h"
 
-#include <unistd.h>
+#include <stdio.h>
 
 /* ---- records ---- */
 
@@ -172,7 +171,7 @@ int format_print(struct cli *cli, const struct format_kind *kind, const char *te
     struct err err = { 0 };
     if (format_write(kind, template, quiet, records, &out, &err) < 0)
         return cli_fail(cli, &err);
-    (void)io_write_all(STDOUT_FILENO, out.data, out.length);
+    fwrite(out.data ? out.data : "", 1, out.length, stdout);
     return 0;
 }
 
