@@ -19,6 +19,21 @@ static int tell_monitor(struct container *container, uint16_t verb, const void *
     return result;
 }
 
+/* The caller's claim. A container that was to remove itself goes when it cannot even start, as with Docker. */
+static int launch_claimed(struct container *container, struct err *err)
+{
+    struct err ignored = { 0 };
+    if (container_launch(container, err) == 0)
+        return 0;
+    if (!container->record.host_config.auto_remove)
+        return -1;
+    mutex_lock(&container->engine->lock);
+    container->claim = CLAIM_REMOVE;
+    mutex_unlock(&container->engine->lock);
+    (void)container_remove_claimed(container, true, &ignored);
+    return -1;
+}
+
 static int start_claimed(struct container *container, struct err *err)
 {
     int64_t code = container->status.code;
@@ -28,7 +43,7 @@ static int start_claimed(struct container *container, struct err *err)
         return err_set(err, ERR_NOT_MODIFIED, "container already started");
     if (code == STATUS_REMOVING || code == STATUS_DEAD)
         return err_set(err, ERR_CONFLICT, "container is marked for removal and cannot be started");
-    return container_launch(container, err);
+    return launch_claimed(container, err);
 }
 
 int engine_container_start(struct engine *engine, const char *ref, struct err *err)
@@ -293,10 +308,6 @@ int engine_container_wait(struct engine *engine, const char *ref, const char *co
     }
     waiter_remove_locked(container, &waiter);
     *ret = (struct container_wait_response){ .status_code = container->status.exit_code };
-    if (kind != WAIT_NOT_RUNNING && !str_empty(container->status.error)) {
-        ret->error = xcalloc(1, sizeof *ret->error);
-        ret->error->message = xstrdup(container->status.error);
-    }
     mutex_unlock(&engine->lock);
     fd_close(waiter.wake_fd);
     return gone ? err_set(err, ERR_CANCELLED, "the client has left") : 0;

@@ -263,7 +263,7 @@ static int send_start(struct launching *l, struct err *err)
     l->extra.exit_code = reply.exit_code ? reply.exit_code : 125;
     bool by_payload = reply.exit_code == 126 || reply.exit_code == 127;
     AUTO_FREE char *reason = xstrdup(err->text);
-    return err_set(err, by_payload ? ERR_INVALID : err->kind == ERR_NONE ? ERR_INTERNAL : err->kind, START_PREFIX "%s: unknown", reason);
+    return err_set(err, by_payload ? ERR_INVALID : err->kind == ERR_NONE ? ERR_INTERNAL : err->kind, START_PREFIX "%s", reason);
 }
 
 static void note_failure(struct launching *l, const struct err *err)

@@ -476,7 +476,7 @@ static int run_exec(struct container *container, struct exec *exec, int fd, cons
         exec->has_exit = true;
         exec->exit_code = sock >= 0 && reply.exit_code ? reply.exit_code : 126;
         mutex_unlock(&engine->lock);
-        return err_set(err, ERR_INVALID, "OCI runtime exec failed: exec failed: unable to start container process: %s: unknown", reason);
+        return err_set(err, ERR_INVALID, "OCI runtime exec failed: exec failed: unable to start container process: %s", reason);
     }
     monitor_reply_done(&reply);
     (void)facts_sync(container);
@@ -491,7 +491,7 @@ static void exec_connect(struct attach *attach, int fd, const void *early, size_
     (void)fd_set_nonblock(fd, false);
     AUTO_BUF struct buf text = BUF_INIT(8192);
     size_t length = strlen(err.text) + 2;
-    unsigned char head[8] = { 2, 0, 0, 0, 0, 0, (unsigned char)(length >> 8), (unsigned char)length };
+    unsigned char head[8] = { 1, 0, 0, 0, 0, 0, (unsigned char)(length >> 8), (unsigned char)length };
     if (!(attach->message.flags & MON_ATTACH_RAW))
         buf_append(&text, head, sizeof head);
     buf_printf(&text, "%s\r\n", err.text);

@@ -28,7 +28,8 @@ int io_prepare(struct io_set *io, const struct plan_process *process, struct run
     *ret_child = (struct runtime_stdio){ -1, -1, -1 };
     io->stdin_fd = io->out.fd = io->err.fd = -1;
     io->tty = process->tty;
-    io->stdin_pending = (struct buf)BUF_INIT(CHUNK * 4);
+    if (!io->stdin_pending.data) /* else: what clients typed before the start */
+        io->stdin_pending = (struct buf)BUF_INIT(CHUNK * 4);
     io->out.io = io->err.io = io;
     io->out.number = 1;
     io->err.number = 2;
@@ -160,7 +161,9 @@ void io_started(struct io_set *io, int tty_master)
         io->out.watch = loop_watch_fd(io->monitor->loop, io->out.fd, EPOLLIN, on_output, &io->out);
     if (io->err.fd >= 0)
         io->err.watch = loop_watch_fd(io->monitor->loop, io->err.fd, EPOLLIN, on_output, &io->err);
-    push_stdin(io); /* what clients typed before the start */
+    push_stdin(io);
+    for (struct stream *stream = io->streams; stream; stream = stream->next)
+        stream_update(stream); /* their input waited for a stdin */
 }
 
 static void drain_end(struct io_end *end)

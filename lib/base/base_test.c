@@ -20,7 +20,7 @@ TEST(errors_chain)
     struct err err = { 0 };
     CHECK_INT(err_sys(&err, ENOSPC, "create directory"), -1);
     err_wrap(&err, "start container %s", "3f9c");
-    CHECK_STR(err.text, "start container 3f9c: create directory: No space left on device");
+    CHECK_STR(err.text, "start container 3f9c: create directory: no space left on device");
     CHECK_INT(err.kind, ERR_INTERNAL);
     CHECK_INT(err.sys_errno, ENOSPC);
 }

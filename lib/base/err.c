@@ -21,25 +21,25 @@ static const struct {
     int number;
     const char *words;
 } common_words[] = {
-    { EBUSY, "Device or resource busy" },
-    { ENOMEM, "Cannot allocate memory" },
-    { EMFILE, "Too many open files" },
-    { ENFILE, "Too many open files in system" },
-    { ELOOP, "Too many levels of symbolic links" },
-    { ENAMETOOLONG, "File name too long" },
-    { EIO, "Input/output error" },
-    { EXDEV, "Invalid cross-device link" },
-    { ENOTTY, "Inappropriate ioctl for device" },
-    { EOPNOTSUPP, "Operation not supported" },
-    { ECHILD, "No child processes" },
-    { EDQUOT, "Disk quota exceeded" },
-    { ETIMEDOUT, "Connection timed out" },
-    { EADDRINUSE, "Address already in use" },
-    { EADDRNOTAVAIL, "Cannot assign requested address" },
-    { ENETUNREACH, "Network is unreachable" },
-    { EHOSTUNREACH, "No route to host" },
-    { EOVERFLOW, "Value too large for defined data type" },
-    { ERANGE, "Numerical result out of range" },
+    { EBUSY, "device or resource busy" },
+    { ENOMEM, "cannot allocate memory" },
+    { EMFILE, "too many open files" },
+    { ENFILE, "too many open files in system" },
+    { ELOOP, "too many levels of symbolic links" },
+    { ENAMETOOLONG, "file name too long" },
+    { EIO, "input/output error" },
+    { EXDEV, "invalid cross-device link" },
+    { ENOTTY, "inappropriate ioctl for device" },
+    { EOPNOTSUPP, "operation not supported" },
+    { ECHILD, "no child processes" },
+    { EDQUOT, "disk quota exceeded" },
+    { ETIMEDOUT, "connection timed out" },
+    { EADDRINUSE, "address already in use" },
+    { EADDRNOTAVAIL, "cannot assign requested address" },
+    { ENETUNREACH, "network is unreachable" },
+    { EHOSTUNREACH, "no route to host" },
+    { EOVERFLOW, "value too large for defined data type" },
+    { ERANGE, "numerical result out of range" },
 };
 
 const char *err_strerror(int sys_errno)
@@ -50,11 +50,13 @@ const char *err_strerror(int sys_errno)
         if (common_words[i].number == number)
             return common_words[i].words;
 #ifdef __GLIBC__
-    return strerror_r(number, text, sizeof text);
+    (void)snprintf(text, sizeof text, "%s", strerror_r(number, (char[128]){ 0 }, 128));
 #else
     strerror_r(number, text, sizeof text);
-    return text;
 #endif
+    if (text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a' && text[1] <= 'z')
+        text[0] = (char)(text[0] - 'A' + 'a');
+    return text;
 }
 
 static void __attribute__((format(printf, 2, 0))) put_text(struct err *err, const char *format, va_list args, const char *tail)

@@ -38,5 +38,6 @@ int err_wrap(struct err *err, const char *format, ...) ERR_PRINTF(2, 3);
 void err_clear(struct err *err);
 /* "internal", "invalid", ... for logs. */
 const char *err_kind_name(enum err_kind kind);
-/* Thread-safe strerror; never NULL. Same words on glibc and musl for the errnos that a user meets. */
+/* Thread-safe strerror; never NULL. Same words on glibc and musl for the errnos that a user meets, in lower case like the words that
+ * Docker's clients look for ("permission denied", "no such file or directory"). */
 const char *err_strerror(int sys_errno);

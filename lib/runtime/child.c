@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,6 +57,15 @@ static int compare_fds(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
+/* What is opened from here on must not get the numbers of the standard streams, which are laid over it at the end. */
+static void occupy_standard_streams(void)
+{
+    int fd = 0;
+    while (fd >= 0 && fd <= 2)
+        fd = eventfd(0, EFD_CLOEXEC);
+    fd_close(fd);
+}
+
 void child_keep_only(const int *keep, size_t count)
 {
     int sorted[KEEP_MAX];
@@ -72,6 +82,7 @@ void child_keep_only(const int *keep, size_t count)
         from = MAX(from, fd + 1);
     }
     syscall(SYS_close_range, from, ~0U, 0);
+    occupy_standard_streams();
 }
 
 _Noreturn void child_run(struct child *child, const child_phase *phases, size_t count)

@@ -30,6 +30,27 @@ static int check_executable(const char *path, bool *ret_stat_failed)
     return errno == ENOSYS ? ((st.st_mode & 0111) ? 0 : EACCES) : errno;
 }
 
+/* The kernel's errors as Go words them: clients compare the whole sentence. */
+static const char *error_words(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "no such file or directory";
+    case ENOTDIR:
+        return "not a directory";
+    case EISDIR:
+        return "is a directory: permission denied";
+    case EACCES:
+        return "permission denied";
+    case ENAMETOOLONG:
+        return "file name too long";
+    case ELOOP:
+        return "too many levels of symbolic links";
+    default:
+        return err_strerror(error);
+    }
+}
+
 static int fail(struct child *child, struct err *err, int error, const char *detail)
 {
     child->exit_code = error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
@@ -46,9 +67,9 @@ static int find_by_path(struct child *child, const char *name, struct err *err)
     if (error == 0 && str_copy(child->executable, sizeof child->executable, name))
         return 0;
     if (stat_failed)
-        snprintf(detail, sizeof detail, "stat %.400s: %s", name, err_strerror(error));
+        snprintf(detail, sizeof detail, "stat %.400s: %s", name, error_words(error));
     else
-        snprintf(detail, sizeof detail, "%s", error ? err_strerror(error) : err_strerror(ENAMETOOLONG));
+        snprintf(detail, sizeof detail, "%s", error_words(error ? error : ENAMETOOLONG));
     return fail(child, err, error, detail);
 }
 
