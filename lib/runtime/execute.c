@@ -107,12 +107,11 @@ _Noreturn void execute(struct child *child)
     if (child->is_exec || !child->plan->init)
         exec_now(child);
     int title_fd = child->proc_fd;
-    struct sys_clone_args args = { .exit_signal = SIGCHLD };
     sigset_t all, none;
     sigfillset(&all);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &all, NULL); /* no signal may be lost between here and the loop */
-    pid_t payload = sys_clone3(&args);
+    pid_t payload = fork(); /* not clone3: the filter that is loaded by now refuses it */
     if (payload != 0)
         init_loop(payload, child->process->argv, title_fd);
     (void)setpgid(0, 0);

@@ -143,7 +143,7 @@ int cgroup_layout_read(struct cgroup_layout *ret)
 
 const struct cgroup_hierarchy *cgroup_find(const struct cgroup_layout *layout, const char *controller)
 {
-    for (size_t i = 0; i < layout->count; i++)
+    for (size_t i = 0; i < layout->count && *controller; i++)
         if (!layout->items[i].v2 && list_has(layout->items[i].controllers, controller, ','))
             return &layout->items[i];
     if (layout->v2 < 0)
