@@ -1,5 +1,6 @@
 #include "cli/api.h"
 #include "lib/base/fd.h"
+#include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/json/value.h"
 #include <errno.h>
@@ -207,6 +208,24 @@ int api_stream_open(struct cli *cli, const struct http_request *request, struct 
 int api_stream_post(struct cli *cli, const char *target, struct api_stream *ret, struct err *err)
 {
     return api_stream_open(cli, &(struct http_request){ .method = "POST", .target = target }, ret, err);
+}
+
+#define PIECE ((size_t)256 << 10)
+
+int stream_to_fd(struct http *http, int fd, uint64_t *ret_count, struct err *err)
+{
+    AUTO_FREE char *piece = xmalloc(PIECE);
+    uint64_t count = 0;
+    ssize_t got;
+    while ((got = http_read(http, piece, PIECE, err)) > 0) {
+        int ret = io_write_all(fd, piece, (size_t)got);
+        if (ret < 0)
+            return err_sys(err, ret, "write output");
+        count += (uint64_t)got;
+    }
+    if (ret_count)
+        *ret_count = count;
+    return got < 0 ? broke(err) : 0;
 }
 
 static int call_text(struct cli *cli, const char *method, const char *target, const struct codec_type *body_type,

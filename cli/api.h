@@ -86,6 +86,9 @@ void api_stream_close(struct api_stream *stream);
 /* A call with the codec's body that answers with a stream (wait, for one). */
 int api_stream_post(struct cli *cli, const char *target, struct api_stream *ret, struct err *err);
 
+/* Writes the rest of the body to fd. count: bytes written, may be NULL. */
+int stream_to_fd(struct http *http, int fd, uint64_t *ret_count, struct err *err);
+
 /* ---- hijacked connections (attach, exec start) ---- */
 struct api_hijack {
     int fd;

@@ -3,8 +3,32 @@
 #include "cli/command.h"
 
 #define COMMANDS(X)      \
-    X(complete)          \
-    X(completion)
+    X(complete)           \
+    X(completion)         \
+    X(container_attach)   \
+    X(container_commit)   \
+    X(container_create)   \
+    X(container_diff)     \
+    X(container_exec)     \
+    X(container_export)   \
+    X(container_inspect)  \
+    X(container_kill)     \
+    X(container_logs)     \
+    X(container_ls)       \
+    X(container_pause)    \
+    X(container_port)     \
+    X(container_prune)    \
+    X(container_rename)   \
+    X(container_restart)  \
+    X(container_rm)       \
+    X(container_run)      \
+    X(container_start)    \
+    X(container_stop)     \
+    X(container_top)      \
+    X(container_unpause)  \
+    X(container_update)   \
+    X(container_wait)     \
+    X(inspect)
 
 #define DECLARE(name) extern const struct command command_##name;
 #define POINTER(name) &command_##name,

@@ -8,10 +8,10 @@
  * --cidfile and prints the daemon's warnings on stderr. */
 int container_create(struct cli *cli, const struct create_options *options, const struct container_create_request *request,
                      char **ret_id, struct err *err);
-/* "name" -> "name:latest"; with tag or digest as it is. Caller frees. */
-char *image_with_tag(const char *reference);
-
 int container_inspect_get(struct cli *cli, const char *name, struct container_inspect *ret, struct err *err);
+
+/* The PORTS column: "0.0.0.0:8000-8002->8000-8002/tcp, 53/udp". Caller frees. */
+char *ports_text(const struct container_summary *container);
 
 /* ---- attaching ---- */
 struct attach_request {

@@ -1,5 +1,6 @@
 #include "cli/container.h"
 #include "cli/pull.h"
+#include "cli/reference.h"
 #include "lib/base/io.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
@@ -9,11 +10,18 @@
 #include <stdio.h>
 #include <unistd.h>
 
-char *image_with_tag(const char *reference)
+/* An image is named by reference or by id; a reference gets its default tag. *ret stays NULL for an id. */
+static int image_reference(const char *image, char **ret, struct err *err)
 {
-    const char *slash = strrchr(reference, '/'), *name = slash ? slash + 1 : reference;
-    bool whole = strchr(reference, '@') || strchr(name, ':');
-    return str_format("%s%s", reference, whole ? "" : ":latest");
+    AUTO_REFERENCE struct reference reference = { 0 };
+    const char *digits = str_after(image, "sha256:");
+    if (str_is_hex(digits ? digits : image, 64))
+        return 0;
+    if (reference_parse(image, &reference, err) < 0)
+        return -1;
+    reference_default_tag(&reference);
+    *ret = reference_familiar(&reference);
+    return 0;
 }
 
 static int check_pull(const char *pull, struct err *err)
@@ -68,13 +76,15 @@ static int create_pulling(struct cli *cli, const struct create_options *options,
 {
     const char *image = request->config.image, *from_environment = getenv("DOCKER_DEFAULT_PLATFORM");
     const char *platform = !str_empty(options->platform) ? options->platform : str_empty(from_environment) ? NULL : from_environment;
+    AUTO_FREE char *tagged = NULL;
+    if (image_reference(image, &tagged, err) < 0)
+        return -1;
     if (str_eq(options->pull, "always") && pull_image(cli, image, platform, options->quiet, STDERR_FILENO, err) < 0)
         return -1;
     if (post_create(cli, options, platform, request, ret, err) == 0)
         return 0;
-    if (!image_is_missing(err) || !(str_empty(options->pull) || str_eq(options->pull, "missing")))
+    if (!tagged || !image_is_missing(err) || !(str_empty(options->pull) || str_eq(options->pull, "missing")))
         return -1;
-    AUTO_FREE char *tagged = image_with_tag(image);
     if (!options->quiet)
         fprintf(stderr, "Unable to find image '%s' locally\n", tagged);
     err_clear(err);

@@ -123,12 +123,16 @@ static int run_run(struct cli *cli, void *arg, char **args)
     if (create_request_make(&options->create, args, &request, &err) < 0)
         return cli_fail(cli, &err);
     const struct container_config *config = &request.config;
-    if (adjust(options, &request, &err) < 0 || container_create(cli, &options->create, &request, &id, &err) < 0)
+    if (adjust(options, &request, &err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        exit_code = 1;
+    } else if (container_create(cli, &options->create, &request, &id, &err) < 0) {
         exit_code = cli_fail(cli, &err);
-    else if (config->attach_stdin || config->attach_stdout || config->attach_stderr)
+    } else if (config->attach_stdin || config->attach_stdout || config->attach_stderr) {
         exit_code = run_attached(cli, options, config, id);
-    else
+    } else {
         exit_code = run_detached(cli, id);
+    }
     codec_clear(&container_create_request_type, &request);
     return exit_code;
 }

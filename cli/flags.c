@@ -1,4 +1,5 @@
 #include "cli/flags.h"
+#include "cli/json_text.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
@@ -188,7 +189,7 @@ static int set_flag(const struct flag *flag, void *options, const char *value, s
         return 0;
     AUTO_FREE char *name = flag->letter ? str_format("-%c, --%s", flag->letter, flag->name) : str_format("--%s", flag->name);
     AUTO_BUF struct buf quoted = BUF_INIT(BUF_TEXT_MAX);
-    json_put_string(&quoted, value, strlen(value));
+    json_text_string(value, &quoted);
     return err_wrap(err, "invalid argument %s for \"%s\" flag", quoted.data, name);
 }
 

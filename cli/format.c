@@ -105,7 +105,7 @@ int format_stream_init(struct format_stream *ret, const struct format_kind *kind
     AUTO_FREE char *trimmed = without_blanks(chosen + (ret->is_table ? 5 : 0));
     AUTO_FREE char *text = unescape(trimmed);
     if (template_parse("", text, &ret->template, err) < 0)
-        return err_wrap(err, "template parsing error");
+        return err_wrap(err, "%s", kind->failure ? "failed to parse template" : "template parsing error");
     return 0;
 }
 
