@@ -202,6 +202,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
              open_dir(options->exec_root, 0711, &engine->exec_fd, err) == 0 && open_dir(containers, 0710, &containers_fd, err) == 0 &&
              make_init_layer(engine, err) == 0 && read_cgroups(engine, err) == 0 && load_all(engine, err) == 0)
         result = housekeeping_start(engine, err);
+    path_spread(containers_fd);
     fd_close(containers_fd);
     if (result < 0) {
         engine_close(engine);

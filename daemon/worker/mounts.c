@@ -1,6 +1,7 @@
 /* A container's or image's tree, put together in the worker's own mount namespace. Nothing of it is ever in another's mount table. */
 #include "daemon/worker/worker.h"
 #include "lib/base/fd.h"
+#include "lib/base/path.h"
 #include "lib/base/root.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
@@ -15,16 +16,27 @@
 /* Where the tree is hung when something must be mounted over it: nobody keeps data there. */
 static const char *const staging[] = { "/sys", "/mnt", "/srv" };
 
+/* A volatile mount is not synced when it ends, which would write out the whole file system. The kernel's mark of one, which would refuse the
+ * next mount, goes at once: nobody counts on these bytes before the daemon's own sync. */
+static int unmark_volatile(const char *work, struct err *err)
+{
+    AUTO_FREE char *mark = str_format("%s/work/incompat", work);
+    int r = path_remove_tree_at(AT_FDCWD, mark);
+    return r < 0 ? err_sys(err, r, "remove %s", mark) : 0;
+}
+
 static int mount_layers(char *const *lowers, const char *upper, const char *work, struct err *err)
 {
     size_t count = strv_length(lowers);
     const char **list = xcalloc(count + 1, sizeof *list);
     for (size_t i = 0; i < count; i++)
         list[i] = lowers[i];
-    struct sys_overlay overlay = { .lowers = list, .upper = upper, .work = work };
-    int fd = sys_overlay_mount(&overlay, upper ? 0 : MOUNT_ATTR_RDONLY);
+    struct sys_overlay overlay = { .lowers = list, .upper = upper, .work = work, .volatile_mount = upper != NULL };
+    AUTO_FD int fd = sys_overlay_mount(&overlay, upper ? 0 : MOUNT_ATTR_RDONLY);
     free(list);
-    return fd < 0 ? err_sys(err, fd, "mount the layers") : fd;
+    if (fd < 0)
+        return err_sys(err, fd, "mount the layers");
+    return upper && unmark_volatile(work, err) < 0 ? -1 : take_fd(&fd);
 }
 
 /* Overlay wants two trees at least. */

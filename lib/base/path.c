@@ -9,8 +9,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -322,4 +324,13 @@ int path_disk_usage_at(int dir_fd, const char *name, unsigned long long *ret_byt
     *ret_bytes = usage.bytes;
     *ret_entries = usage.entries;
     return 0;
+}
+
+void path_spread(int dir_fd)
+{
+    int flags = 0;
+    if (ioctl(dir_fd, FS_IOC_GETFLAGS, &flags) < 0 || (flags & FS_TOPDIR_FL))
+        return;
+    flags |= FS_TOPDIR_FL;
+    (void)ioctl(dir_fd, FS_IOC_SETFLAGS, &flags);
 }

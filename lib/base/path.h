@@ -13,3 +13,7 @@ int path_mkdir_open_at(int dir_fd, const char *name, mode_t mode); /* creates if
 int path_remove_tree_at(int dir_fd, const char *name);
 /* Bytes (blocks*512) and entries below; no other file system entered. */
 int path_disk_usage_at(int dir_fd, const char *name, unsigned long long *ret_bytes, unsigned long long *ret_entries);
+/* Tells ext4 that the directories made in this one have nothing in common, so that each goes to a part of the disk of its own. Without that a
+ * new tree lands where one was just deleted, and ext4 steps over every inode freed in the last minutes, one by one, at each new file (20
+ * times slower, measured). Other file systems know nothing of it: no error. */
+void path_spread(int dir_fd);

@@ -37,6 +37,7 @@ static int open_directories(struct store *store, struct err *err)
         if (ret < 0)
             return err_sys(err, -ret, "open %s/%s", store->root, rows[i].name);
         *rows[i].fd = ret;
+        path_spread(ret);
     }
     return ret < 0 ? err_sys(err, -ret, "make directories below %s", store->root) : 0;
 }

@@ -45,7 +45,7 @@ int extract_path(const struct extract *extract, const char *name, char *ret, str
     size_t length = prefix ? strlen(prefix) : 0;
     if (length == 0)
         return extract_normalize(name, ret, err);
-    if (length > TAR_PATH_MAX)
+    if (length + 1 + strlen(name) > TAR_PATH_MAX)
         return err_set(err, ERR_INVALID, "name longer than %d bytes", TAR_PATH_MAX);
     if (extract_normalize(name, ret + length + 1, err) < 0)
         return -1;
@@ -138,7 +138,7 @@ static int clear_place(struct extract *extract, const struct place *place, const
 /* A name that a hard link is to replace may be the link's own target. */
 static bool links_to_itself(const struct extract *extract, const struct tar_entry *entry, const struct place *place)
 {
-    char target[PLACE_PATH_MAX + 1];
+    char target[TAR_PATH_MAX + 1];
     struct err ignored;
     return entry->type == TAR_HARDLINK && extract_path(extract, entry->link, target, &ignored) == 0 && str_eq(target, place->path);
 }
@@ -195,7 +195,7 @@ static int layer_mark(struct extract *extract, const struct place *place, const 
 
 static int extract_entry(struct extract *extract, const struct tar_entry *entry, struct err *err)
 {
-    char path[PLACE_PATH_MAX + 1];
+    char path[TAR_PATH_MAX + 1];
     struct place place;
     if (extract_path(extract, entry->path, path, err) < 0)
         return -1;

@@ -169,7 +169,7 @@ static int make_device(struct extract *extract, const struct place *place, const
 /* Both ends inside the root, neither followed. */
 static int make_hardlink(struct extract *extract, const struct place *place, const struct tar_entry *entry, struct err *err)
 {
-    char target[PLACE_PATH_MAX + 1];
+    char target[TAR_PATH_MAX + 1];
     const char *name;
     struct stat st;
     if (extract_path(extract, entry->link, target, err) < 0)

@@ -2,7 +2,6 @@
 #include "lib/unpack/extract.h"
 
 #define OPAQUE_MAX 65536
-#define PLACE_PATH_MAX (2 * TAR_PATH_MAX + 1)
 struct dir_time {
     char *path;
     int64_t seconds;
@@ -31,7 +30,7 @@ struct place {
 int node_make(struct extract *extract, const struct place *place, const struct tar_entry *entry, int *ret_error, struct err *err);
 /* fd >= 0: through it; else the entry is a symlink, device or fifo named by place. */
 int node_set_metadata(struct extract *extract, const struct place *place, const struct tar_entry *entry, int fd, struct err *err);
-/* A name of the archive as a path from the root: normalized, behind the prefix. ret has PLACE_PATH_MAX + 1 bytes. */
+/* A name of the archive as a path from the root: normalized, behind the prefix. ret has TAR_PATH_MAX + 1 bytes. */
 int extract_path(const struct extract *extract, const char *name, char *ret, struct err *err);
 int extract_parent(struct extract *extract, const char *path, struct place *ret, struct err *err);
 void extract_forget_parent(struct extract *extract);

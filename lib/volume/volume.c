@@ -56,6 +56,7 @@ int volume_store_open(const char *data_root, struct volume_store **ret, struct e
     int dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0)
         return err_sys(err, errno, "open %s", path);
+    path_spread(dir_fd);
     struct volume_store *store = xcalloc(1, sizeof(*store));
     store->dir_fd = dir_fd;
     store->path = take_ptr(&path);
