@@ -42,7 +42,7 @@ static int cap_bits(const char *name, uint64_t *ret, struct err *err)
 /* Docker's order: ALL in either list first, then drops, then adds. */
 int plan_caps(const struct host_config *host, uint64_t *ret, struct err *err)
 {
-    uint64_t bits, caps = CAPS_DEFAULT;
+    uint64_t bits = 0, caps = CAPS_DEFAULT;
     if (host->privileged) {
         *ret = CAPS_ALL;
         return 0;

@@ -316,6 +316,7 @@ static int find_exec(struct engine *engine, const char *id, struct exec **ret, s
     mutex_lock(&engine->lock);
     struct exec *exec = map_get(engine->execs, id);
     *ret = exec;
+    *ret_container = NULL;
     if (exec) {
         *ret_container = exec->container;
         container_ref_locked(exec->container);

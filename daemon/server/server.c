@@ -183,6 +183,7 @@ struct pending {
 struct acceptor {
     struct server *server;
     struct pending pending[PENDING_MAX];
+    char head[LONG_HEAD];
 };
 
 static void watch_add(struct server *server, int fd, uint64_t tag)
@@ -218,13 +219,12 @@ static void hand_over(struct acceptor *acceptor, size_t slot)
     int fd = acceptor->pending[slot].fd;
     acceptor->pending[slot].fd = -1;
     (void)epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    char head[LONG_HEAD];
-    ssize_t got = recv(fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t got = recv(fd, acceptor->head, sizeof acceptor->head, MSG_PEEK | MSG_DONTWAIT);
     if (got <= 0) {
         fd_close(fd);
         return;
     }
-    bool is_long = got == (ssize_t)sizeof head && !memmem(head, sizeof head, "\r\n\r\n", 4);
+    bool is_long = got == (ssize_t)sizeof acceptor->head && !memmem(acceptor->head, sizeof acceptor->head, "\r\n\r\n", 4);
     struct sockaddr_storage peer = { .ss_family = AF_UNIX };
     socklen_t length = sizeof peer;
     (void)getpeername(fd, (struct sockaddr *)&peer, &length);

@@ -51,7 +51,7 @@ static void link_controllers(int dir_fd, const char *controllers, const char *na
         size_t length = strcspn(at, ",");
         snprintf(one, sizeof one, "%.*s", (int)length, at);
         if (strcmp(one, name) != 0 && strncmp(one, "name=", 5) != 0)
-            (void)symlinkat(name, dir_fd, one);
+            (void)!symlinkat(name, dir_fd, one); /* two controllers of one mount may share a link */
         at += length + (at[length] == ',');
     }
 }

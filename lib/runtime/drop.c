@@ -175,7 +175,7 @@ static void give_stdio(const struct user *user)
         if (fstat(fd, &st) < 0 || st.st_uid == user->uid)
             continue;
         if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd)))
-            (void)fchown(fd, user->uid, (gid_t)-1);
+            (void)!fchown(fd, user->uid, (gid_t)-1); /* a terminal of somebody else stays theirs */
     }
 }
 
