@@ -1,5 +1,6 @@
 /* holkd: reads options, builds the engine, starts the server, waits for a signal. */
 #include "daemon/engine/engine.h"
+#include "daemon/options.h"
 #include "daemon/routes/routes.h"
 #include "daemon/server/server.h"
 #include "lib/base/fd.h"
@@ -7,210 +8,15 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
-#include "lib/json/codec.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-struct options { /* also the keys of daemon.json */
-    char **hosts, **insecure_registries, **registry_mirrors, **labels, **dns, **storage_opts;
-    char *data_root, *exec_root, *pidfile, *bip, *bridge, *cgroup_parent, *log_level, *default_runtime, *config_file;
-    bool debug, validate, docker_compat;
-};
-static const struct codec_field options_fields[] = {
-    F_STRV(struct options, hosts, "hosts", 0),
-    F_STRV(struct options, insecure_registries, "insecure-registries", 0),
-    F_STRV(struct options, registry_mirrors, "registry-mirrors", 0),
-    F_STRV(struct options, labels, "labels", 0),
-    F_STRV(struct options, dns, "dns", 0),
-    F_STRV(struct options, storage_opts, "storage-opts", 0),
-    F_STR(struct options, data_root, "data-root", 0),
-    F_STR(struct options, exec_root, "exec-root", 0),
-    F_STR(struct options, pidfile, "pidfile", 0),
-    F_STR(struct options, bip, "bip", 0),
-    F_STR(struct options, bridge, "bridge", 0),
-    F_STR(struct options, cgroup_parent, "cgroup-parent", 0),
-    F_STR(struct options, log_level, "log-level", 0),
-    F_STR(struct options, default_runtime, "default-runtime", 0),
-    F_BOOL(struct options, debug, "debug", 0),
-    F_END,
-};
-CODEC_DECLARE(options);
-CODEC_DEFINE(options);
-
-enum { OPT_DATA_ROOT = 256, OPT_EXEC_ROOT, OPT_BIP, OPT_CONFIG, OPT_INSECURE, OPT_MIRROR, OPT_CGROUP, OPT_RUNTIME, OPT_ADD_RUNTIME, OPT_LABEL, OPT_STORAGE, OPT_VALIDATE, OPT_COMPAT, OPT_DNS, OPT_HELP, OPT_VERSION };
-static const struct option long_options[] = {
-    { "host", required_argument, NULL, 'H' }, { "data-root", required_argument, NULL, OPT_DATA_ROOT }, { "exec-root", required_argument, NULL, OPT_EXEC_ROOT },
-    { "pidfile", required_argument, NULL, 'p' }, { "bip", required_argument, NULL, OPT_BIP }, { "bridge", required_argument, NULL, 'b' },
-    { "config-file", required_argument, NULL, OPT_CONFIG }, { "debug", no_argument, NULL, 'D' }, { "log-level", required_argument, NULL, 'l' },
-    { "insecure-registry", required_argument, NULL, OPT_INSECURE }, { "registry-mirror", required_argument, NULL, OPT_MIRROR }, { "cgroup-parent", required_argument, NULL, OPT_CGROUP },
-    { "default-runtime", required_argument, NULL, OPT_RUNTIME }, { "add-runtime", required_argument, NULL, OPT_ADD_RUNTIME }, { "label", required_argument, NULL, OPT_LABEL },
-    { "storage-opt", required_argument, NULL, OPT_STORAGE }, { "validate", no_argument, NULL, OPT_VALIDATE }, { "docker-compat", no_argument, NULL, OPT_COMPAT },
-    { "dns", required_argument, NULL, OPT_DNS }, { "help", no_argument, NULL, OPT_HELP }, { "version", no_argument, NULL, OPT_VERSION }, { NULL, 0, NULL, 0 },
-};
-
-static void usage(void)
-{
-    puts("Usage: holkd [OPTIONS]\n\nOptions:\n"
-         "  -H, --host ADDRESS            unix:///path or tcp://ip:port (repeatable; default unix:///run/holk.sock)\n"
-         "      --data-root DIR           default /var/lib/holk\n"
-         "      --exec-root DIR           default /run/holk\n"
-         "  -p, --pidfile FILE\n"
-         "      --bip CIDR                address of the default bridge\n"
-         "  -b, --bridge NAME             use this bridge; none: no default bridge\n"
-         "      --config-file FILE        default /etc/holk/daemon.json\n"
-         "      --insecure-registry HOST  http or unverified TLS is fine for this registry (repeatable)\n"
-         "      --registry-mirror URL     asked first for docker.io (repeatable)\n"
-         "      --cgroup-parent PATH      default /holk\n"
-         "      --dns ADDRESS             (repeatable)\n"
-         "      --label KEY=VALUE         (repeatable)\n"
-         "      --docker-compat           also serve /var/run/docker.sock\n"
-         "  -D, --debug\n"
-         "  -l, --log-level LEVEL         debug, info, warn, error\n"
-         "      --validate                check the configuration and exit\n"
-         "      --version\n");
-}
-
-static void set_text(char **slot, const char *text)
-{
-    free(*slot);
-    *slot = xstrdup(text);
-}
-
-static int read_config(const char *path, bool must_exist, struct options *options, struct err *err)
-{
-    AUTO_FREE char *text = NULL;
-    size_t length = 0;
-    int failed = io_read_file_at(AT_FDCWD, path, 1 << 20, &text, &length);
-    if (failed == -ENOENT && !must_exist)
-        return 0;
-    if (failed < 0)
-        return err_sys(err, failed, "read %s", path);
-    struct options from_file;
-    if (codec_decode(&options_type, text, length, &from_file, err) < 0)
-        return err_wrap(err, "%s", path);
-    codec_clear(&options_type, options);
-    *options = from_file;
-    return 0;
-}
-
-static int find_config(int argc, char **argv, const char **ret)
-{
-    for (int i = 1; i < argc; i++) {
-        if (str_eq(argv[i], "--config-file") && i + 1 < argc)
-            *ret = argv[i + 1];
-        else if (str_starts(argv[i], "--config-file="))
-            *ret = argv[i] + strlen("--config-file=");
-        else
-            continue;
-        return 1;
-    }
-    return 0;
-}
-
-static int refuse_runtime(const char *name, struct err *err)
-{
-    return str_eq(name, "runc") ? 0 : err_set(err, ERR_UNSUPPORTED, "runtime %s: other runtimes are not supported yet", name);
-}
-
-static int take_option(int option, struct options *options, struct err *err)
-{
-    switch (option) {
-    case 'H':
-        strv_append(&options->hosts, optarg);
-        return 0;
-    case OPT_DATA_ROOT:
-        set_text(&options->data_root, optarg);
-        return 0;
-    case OPT_EXEC_ROOT:
-        set_text(&options->exec_root, optarg);
-        return 0;
-    case 'p':
-        set_text(&options->pidfile, optarg);
-        return 0;
-    case OPT_BIP:
-        set_text(&options->bip, optarg);
-        return 0;
-    case 'b':
-        set_text(&options->bridge, optarg);
-        return 0;
-    case 'D':
-        options->debug = true;
-        return 0;
-    case 'l':
-        set_text(&options->log_level, optarg);
-        return 0;
-    case OPT_INSECURE:
-        strv_append(&options->insecure_registries, optarg);
-        return 0;
-    case OPT_MIRROR:
-        strv_append(&options->registry_mirrors, optarg);
-        return 0;
-    case OPT_CGROUP:
-        set_text(&options->cgroup_parent, optarg);
-        return 0;
-    case OPT_LABEL:
-        strv_append(&options->labels, optarg);
-        return 0;
-    case OPT_DNS:
-        strv_append(&options->dns, optarg);
-        return 0;
-    case OPT_VALIDATE:
-        options->validate = true;
-        return 0;
-    case OPT_COMPAT:
-        options->docker_compat = true;
-        return 0;
-    case OPT_RUNTIME:
-    case OPT_ADD_RUNTIME:
-        return refuse_runtime(optarg, err);
-    case OPT_STORAGE:
-        return err_set(err, ERR_UNSUPPORTED, "--storage-opt %s is not supported yet", optarg);
-    case OPT_CONFIG:
-        return 0;
-    default:
-        return err_set(err, ERR_INVALID, "see holkd --help");
-    }
-}
-
-static int parse_options(int argc, char **argv, struct options *options, struct err *err)
-{
-    const char *config = "/etc/holk/daemon.json";
-    int named = find_config(argc, argv, &config), option;
-    if (read_config(config, named, options, err) < 0)
-        return -1;
-    while ((option = getopt_long(argc, argv, "H:p:b:Dl:", long_options, NULL)) != -1) {
-        if (option == OPT_HELP || option == OPT_VERSION) {
-            if (option == OPT_HELP)
-                usage();
-            else
-                puts("holkd " HOLK_VERSION);
-            exit(0);
-        }
-        if (take_option(option, options, err) < 0)
-            return -1;
-    }
-    if (optind < argc)
-        return err_set(err, ERR_INVALID, "unexpected argument %s: see holkd --help", argv[optind]);
-    if (!options->data_root)
-        options->data_root = xstrdup("/var/lib/holk");
-    if (!options->exec_root)
-        options->exec_root = xstrdup("/run/holk");
-    if (!options->hosts)
-        strv_append(&options->hosts, "unix:///run/holk.sock");
-    if (options->docker_compat)
-        strv_append(&options->hosts, "unix:///var/run/docker.sock");
-    if (options->data_root[0] != '/' || options->exec_root[0] != '/')
-        return err_set(err, ERR_INVALID, "--data-root and --exec-root must be absolute paths");
-    return 0;
-}
 
 /* Beside this program: in the build tree, or installed into one libexec directory. The programs are read into sealed memfds, so that an upgrade on
  * disk never mixes releases under a running daemon. */
@@ -261,18 +67,67 @@ static int write_pidfile(const char *path, struct err *err)
     return failed < 0 ? err_sys(err, failed, "write %s", path) : 0;
 }
 
-static void wait_for_signals(const sigset_t *set, struct engine *engine, struct server *server)
+struct daemon {
+    int argc;
+    char **argv;
+    struct options options;
+    struct engine *engine;
+    struct server *server;
+    sigset_t signals;
+};
+
+static struct engine_settings settings_of(const struct options *options)
+{
+    return (struct engine_settings){ .insecure_registries = options->insecure_registries, .registry_mirrors = options->registry_mirrors,
+                                     .labels = options->labels, .debug = options->debug };
+}
+
+static int set_log_level(const struct options *options, struct err *err)
+{
+    enum log_level level = LOG_INFO;
+    if (options->log_level && log_level_parse(options->log_level, &level) < 0)
+        return err_set(err, ERR_INVALID, "log level \"%s\": expected debug, info, warn or error", options->log_level);
+    log_set_level(options->debug ? LOG_DEBUG : level);
+    return 0;
+}
+
+/* SIGHUP: what dockerd reloads of what we have. A file that has become wrong changes nothing. */
+static void reload(struct daemon *daemon)
+{
+    struct options fresh;
+    struct err err = { 0 };
+    if (options_parse(daemon->argc, daemon->argv, &fresh, &err) < 0) {
+        log_error("configuration not reloaded error=%s", err.text);
+        return;
+    }
+    if (set_log_level(&fresh, &err) < 0) {
+        log_error("configuration not reloaded error=%s", err.text);
+    } else {
+        struct engine_settings settings = settings_of(&fresh);
+        engine_reload(daemon->engine, &settings);
+        log_info("configuration reloaded: debug, log level, labels, registry mirrors, insecure registries");
+    }
+    options_done(&fresh);
+}
+
+static void dump(struct daemon *daemon)
+{
+    AUTO_BUF struct buf text = BUF_INIT(BUF_TEXT_MAX);
+    server_dump(daemon->server, &text);
+    engine_dump(daemon->engine, &text);
+    (void)io_write_all(2, text.data ? text.data : "", text.length);
+}
+
+static void wait_for_signals(struct daemon *daemon)
 {
     for (;;) {
-        int number = sigwaitinfo(set, NULL);
+        int number = sigwaitinfo(&daemon->signals, NULL);
         if (number == SIGTERM || number == SIGINT)
             return;
-        if (number != SIGUSR1)
-            continue;
-        AUTO_BUF struct buf dump = BUF_INIT(BUF_TEXT_MAX);
-        server_dump(server, &dump);
-        engine_dump(engine, &dump);
-        (void)io_write_all(2, dump.data ? dump.data : "", dump.length);
+        if (number == SIGUSR1)
+            dump(daemon);
+        else if (number == SIGHUP)
+            reload(daemon);
     }
 }
 
@@ -288,39 +143,44 @@ static void raise_limits(void)
     (void)io_write_control_at(AT_FDCWD, "/proc/self/oom_score_adj", "-500");
 }
 
-static int serve(struct options *options, const sigset_t *set, struct err *err)
+static int open_engine(struct daemon *daemon, const char *monitor, const char *worker, struct err *err)
 {
-    struct engine *engine = NULL;
-    struct server *server = NULL;
-    AUTO_FREE char *monitor = NULL;
-    AUTO_FREE char *worker = NULL;
-    if (find_program("holk-monitor", "monitor", &monitor, err) < 0 || find_program("holk-worker", "worker", &worker, err) < 0)
-        return -1;
+    const struct options *options = &daemon->options;
     struct engine_options engine_options = {
         .data_root = options->data_root, .exec_root = options->exec_root, .cgroup_parent = options->cgroup_parent, .bip = options->bip, .bridge = options->bridge,
-        .monitor_path = monitor, .worker_path = worker, .insecure_registries = options->insecure_registries, .registry_mirrors = options->registry_mirrors,
-        .labels = options->labels, .dns = options->dns, .hosts = options->hosts, .debug = options->debug, .docker_compat = options->docker_compat,
+        .monitor_path = monitor, .worker_path = worker, .settings = settings_of(options), .dns = options->dns, .hosts = options->hosts,
+        .docker_compat = options->docker_compat,
     };
-    if (engine_open(&engine_options, &engine, err) < 0)
+    return engine_open(&engine_options, &daemon->engine, err);
+}
+
+static int serve(struct daemon *daemon, struct err *err)
+{
+    const struct options *options = &daemon->options;
+    AUTO_FREE char *monitor = NULL;
+    AUTO_FREE char *worker = NULL;
+    if (find_program("holk-monitor", "monitor", &monitor, err) < 0 || find_program("holk-worker", "worker", &worker, err) < 0 ||
+        open_engine(daemon, monitor, worker, err) < 0)
         return -1;
-    struct server_options server_options = { .engine = engine, .tables = all_routes };
-    int result = server_new(&server_options, &server, err);
+    struct server_options server_options = { .engine = daemon->engine, .tables = all_routes };
+    int result = server_new(&server_options, &daemon->server, err);
     if (result == 0)
-        result = listen_all(server, engine, options->hosts, err);
+        result = listen_all(daemon->server, daemon->engine, options->hosts, err);
     if (result == 0)
-        result = server_run(server, err);
+        result = server_run(daemon->server, err);
     if (result == 0)
         result = write_pidfile(options->pidfile, err);
     if (result == 0) {
         log_info("ready data_root=%s", options->data_root);
         malloc_trim(0);
-        wait_for_signals(set, engine, server);
+        wait_for_signals(daemon);
         log_info("stopping; containers run on");
     }
-    server_stop(server);
-    engine_stopping(engine);
-    server_free(server);
-    engine_close(engine);
+    if (daemon->server)
+        server_stop(daemon->server);
+    engine_stopping(daemon->engine);
+    server_free(daemon->server);
+    engine_close(daemon->engine);
     if (options->pidfile)
         (void)unlink(options->pidfile);
     return result;
@@ -328,32 +188,28 @@ static int serve(struct options *options, const sigset_t *set, struct err *err)
 
 int main(int argc, char **argv)
 {
-    struct options options = { 0 };
+    static const int signals[] = { SIGTERM, SIGINT, SIGUSR1, SIGHUP };
+    struct daemon daemon = { .argc = argc, .argv = argv };
     struct err err = { 0 };
-    enum log_level level = LOG_INFO;
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGUSR1);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigemptyset(&daemon.signals);
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        sigaddset(&daemon.signals, signals[i]);
+    sigprocmask(SIG_BLOCK, &daemon.signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     log_setup(2, LOG_INFO, "holkd");
-    int result = parse_options(argc, argv, &options, &err);
-    if (result == 0 && options.log_level && log_level_parse(options.log_level, &level) < 0)
-        result = err_set(&err, ERR_INVALID, "log level \"%s\": expected debug, info, warn or error", options.log_level);
-    log_set_level(options.debug ? LOG_DEBUG : level);
-    if (result == 0 && options.validate)
+    int result = options_parse(argc, argv, &daemon.options, &err);
+    if (result == 0)
+        result = set_log_level(&daemon.options, &err);
+    if (result == 0 && daemon.options.validate)
         puts("configuration OK");
     else if (result == 0 && geteuid() != 0)
         result = err_set(&err, ERR_FORBIDDEN, "holkd needs root");
     else if (result == 0) {
         raise_limits();
-        result = serve(&options, &set, &err);
+        result = serve(&daemon, &err);
     }
     if (result < 0)
         fprintf(stderr, "holkd: %s\n", err.text);
-    codec_clear(&options_type, &options);
+    options_done(&daemon.options);
     return result < 0;
 }

@@ -160,6 +160,7 @@ static int load_all(struct engine *engine, struct err *err)
         return -1;
     pin_layers(engine);
     containers_reconnect(engine);
+    build_sweep_strays(engine);
     void *value;
     for (size_t cursor = 0; map_next(engine->containers, &cursor, NULL, &value);)
         if (container_is_running(value))
@@ -171,6 +172,27 @@ static int read_cgroups(struct engine *engine, struct err *err)
 {
     int failed = cgroup_layout_read(&engine->cgroups);
     return failed < 0 ? err_sys(err, failed, "read the cgroup hierarchies (are they mounted below /sys/fs/cgroup?)") : 0;
+}
+
+void engine_reload(struct engine *engine, const struct engine_settings *settings)
+{
+    char *const *const fresh[] = { settings->insecure_registries, settings->registry_mirrors, settings->labels };
+    char ***const slots[] = { &engine->settings.insecure_registries, &engine->settings.registry_mirrors, &engine->settings.labels };
+    mutex_lock(&engine->lock);
+    for (size_t i = 0; i < ARRAY_SIZE(slots); i++) {
+        strv_free(*slots[i]);
+        *slots[i] = fresh[i] ? strv_dup(fresh[i]) : NULL;
+    }
+    engine->settings.debug = settings->debug;
+    mutex_unlock(&engine->lock);
+}
+
+char **engine_list_setting(struct engine *engine, char **const *setting)
+{
+    mutex_lock(&engine->lock);
+    char **copy = strv_dup(*setting);
+    mutex_unlock(&engine->lock);
+    return copy;
 }
 
 static struct engine *engine_new(const struct engine_options *options)
@@ -187,6 +209,7 @@ static struct engine *engine_new(const struct engine_options *options)
     for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
         *maps[i] = map_new();
     engine->started_ns = time_now_unix_ns();
+    engine_reload(engine, &options->settings);
     return engine;
 }
 
@@ -279,6 +302,7 @@ void engine_close(struct engine *engine)
     free_maps(engine);
     loop_free(engine->loop);
     free(engine->engine_id);
+    engine_reload(engine, &(struct engine_settings){ 0 }); /* frees them */
     fd_close(engine->exec_fd);
     fd_close(engine->data_fd);
     fd_close(engine->lock_fd);

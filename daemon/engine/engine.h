@@ -18,17 +18,22 @@
 
 struct engine;
 
+struct engine_settings { /* what a reload may change; the engine copies it */
+    char *const *insecure_registries, *const *registry_mirrors, *const *labels;
+    bool debug;
+};
 struct engine_options { /* strings borrowed for the engine's life */
     const char *data_root, *exec_root, *cgroup_parent /* default "/holk" */;
     const char *bip, *bridge; /* NULL: own choice */
     const char *monitor_path, *worker_path;
-    char *const *insecure_registries, *const *registry_mirrors, *const *labels, *const *dns, *const *hosts;
-    const char *default_ulimits_json;
-    bool debug, docker_compat;
+    char *const *dns, *const *hosts;
+    bool docker_compat;
+    struct engine_settings settings;
 };
 /* Locks the data root ("data root X is in use by pid N"), opens and migrates the database, loads everything, finds the monitors,
  * applies their facts, restarts what policy says (in the background). */
 int engine_open(const struct engine_options *options, struct engine **ret, struct err *err);
+void engine_reload(struct engine *engine, const struct engine_settings *settings);
 /* Wakes everybody who waits inside, so that request threads end. */
 void engine_stopping(struct engine *engine);
 /* Stops cleanly; containers run on. */
@@ -128,6 +133,12 @@ int engine_distribution(struct engine *engine, const char *name, const char *aut
 /* ---- build ---- */
 struct job_build;
 int engine_build(struct engine *engine, const struct job_build *params, int context_fd, struct sink *sink, struct err *err);
+struct build_prune_options {
+    bool all;                /* what images use, too */
+    int64_t keep_bytes;      /* 0: none */
+    int64_t unused_for_ns;   /* only what has not been used for so long */
+};
+int engine_build_prune(struct engine *engine, const struct build_prune_options *options, struct build_prune_response *ret, struct err *err);
 
 /* ---- volumes ---- */
 int engine_volume_create(struct engine *engine, const struct volume_create_request *request, struct volume *ret, struct err *err);

@@ -82,6 +82,10 @@ struct engine {
     char *engine_id; /* info.ID */
     int data_fd, exec_fd, lock_fd;
     struct mutex lock;
+    struct {
+        char **insecure_registries, **registry_mirrors, **labels;
+        bool debug;
+    } settings;                  /* under the lock */
     struct cond changed;
     struct db *db;
     struct store *store;
@@ -107,6 +111,9 @@ struct engine {
     struct loop_call *calls;     /* to run on the housekeeping thread */
     size_t later_count;          /* threads of engine_call_later still at work */
 };
+
+/* ---- engine.c ---- */
+char **engine_list_setting(struct engine *engine, char **const *setting); /* a copy of &engine->settings.x; strv_free */
 
 /* ---- container.c ---- */
 struct container *container_find_locked(struct engine *engine, const char *ref, struct err *err);
@@ -207,7 +214,6 @@ void container_network_restore(struct container *container);
 int networks_load(struct engine *engine, struct err *err);
 void networks_free(struct engine *engine);
 
-/* ---- build.c ---- run_hidden: one container over prepared lowers and upper, output to fd ---- */
 int container_create_internal(struct engine *engine, const char *name, const char *platform, const struct container_create_request *request, bool hidden,
                               struct container **ret, char ***warnings, struct err *err); /* + ref */
 void container_settings(struct container *container, struct container_inspect *ret); /* inspect.c; engine lock held */
@@ -216,3 +222,6 @@ void container_host_defaults(struct engine *engine, struct host_config *host);
 /* ---- build.c ---- */
 int build_cache_load(struct engine *engine, struct err *err);
 void build_cache_free(struct engine *engine);
+void build_cache_list(struct engine *engine, struct buf *out); /* JSON list of build_cache_record */
+/* At start, when all containers are known: ends hidden containers that a killed daemon has left, and directories without a container. */
+void build_sweep_strays(struct engine *engine);

@@ -12,6 +12,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -318,11 +319,25 @@ static void fill_plugins(struct info *ret)
 static void fill_registry(struct engine *engine, struct info *ret)
 {
     struct index_info *index = obj_map_add(&ret->registry_config.index_configs, "docker.io", sizeof *index);
-    *index = (struct index_info){ .mirrors = strv_dup(engine->options.registry_mirrors), .name = xstrdup("docker.io"), .official = true, .secure = true };
+    *index = (struct index_info){ .mirrors = engine_list_setting(engine, &engine->settings.registry_mirrors), .name = xstrdup("docker.io"), .official = true, .secure = true };
     strv_append(&ret->registry_config.insecure_registry_cidrs, "::1/128");
     strv_append(&ret->registry_config.insecure_registry_cidrs, "127.0.0.0/8");
-    ret->registry_config.mirrors = strv_dup(engine->options.registry_mirrors);
+    ret->registry_config.mirrors = engine_list_setting(engine, &engine->settings.registry_mirrors);
     ret->index_server_address = xstrdup("https://index.docker.io/v1/");
+}
+
+/* Docker's names for what the data root lies on. */
+static const char *backing_file_system(int dir_fd)
+{
+    static const struct {
+        long magic;
+        const char *name;
+    } known[] = { { 0xef53, "extfs" }, { 0x58465342, "xfs" }, { 0x9123683e, "btrfs" }, { 0x2fc12fc1, "zfs" }, { 0x01021994, "tmpfs" }, { (long)0xf2f52010, "f2fs" } };
+    struct statfs info;
+    for (size_t i = 0; fstatfs(dir_fd, &info) == 0 && i < ARRAY_SIZE(known); i++)
+        if (info.f_type == known[i].magic)
+            return known[i].name;
+    return "<unknown>";
 }
 
 void engine_info(struct engine *engine, struct info *ret)
@@ -339,7 +354,7 @@ void engine_info(struct engine *engine, struct info *ret)
     const struct cgroup_layout *cgroups = &engine->cgroups;
     ret->id = xstrdup(engine->engine_id);
     ret->driver = xstrdup("overlay2");
-    static const char *const status[][2] = { { "Backing Filesystem", "extfs" }, { "Supports d_type", "true" }, { "Using metacopy", "false" }, { "Native Overlay Diff", "true" }, { "userxattr", "false" } };
+    const char *const status[][2] = { { "Backing Filesystem", backing_file_system(engine->data_fd) }, { "Supports d_type", "true" }, { "Using metacopy", "false" }, { "Native Overlay Diff", "true" }, { "userxattr", "false" } };
     for (size_t i = 0; i < ARRAY_SIZE(status); i++)
         rows_add_pair(&ret->driver_status, status[i][0], status[i][1]);
     ret->memory_limit = ret->swap_limit = cgroup_find(cgroups, "memory") != NULL;
@@ -348,7 +363,7 @@ void engine_info(struct engine *engine, struct info *ret)
     ret->pids_limit = cgroup_find(cgroups, "pids") != NULL;
     ret->oom_kill_disable = !cgroups->pure_v2;
     ret->ipv4_forwarding = true;
-    ret->debug = engine->options.debug;
+    ret->debug = engine->settings.debug;
     ret->system_time = time_now_unix_ns();
     ret->logging_driver = xstrdup("json-file");
     ret->cgroup_driver = xstrdup("cgroupfs");
@@ -361,7 +376,7 @@ void engine_info(struct engine *engine, struct info *ret)
     ret->mem_total = (int64_t)memory.totalram * memory.mem_unit;
     ret->docker_root_dir = xstrdup(engine->options.data_root);
     ret->name = xstrdup(host.nodename);
-    ret->labels = strv_dup(engine->options.labels);
+    ret->labels = engine_list_setting(engine, &engine->settings.labels);
     ret->server_version = xstrdup("28.5.2+holk" HOLK_VERSION);
     struct runtime_info *runtime = obj_map_add(&ret->runtimes, "runc", sizeof *runtime);
     runtime->path = xstrdup("runc");
@@ -405,7 +420,9 @@ int engine_disk_usage(struct engine *engine, struct buf *out, struct err *err)
     }
     buf_printf(out, "{\"LayersSize\":%lld,\"Images\":%s,\"Containers\":%s,\"Volumes\":", (long long)layers_size, images.data, containers.data);
     codec_encode_list(&volume_type, volumes.volumes.items, volumes.volumes.count, out);
-    buf_puts(out, ",\"BuildCache\":[]}");
+    buf_puts(out, ",\"BuildCache\":");
+    build_cache_list(engine, out);
+    buf_putc(out, '}');
     codec_clear(&volume_list_response_type, &volumes);
     return 0;
 }

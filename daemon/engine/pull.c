@@ -59,11 +59,6 @@ int auth_decode(const char *text, struct job_auth *ret)
     return 0;
 }
 
-static char **registries_of(char *const *list)
-{
-    return strv_dup(list);
-}
-
 /* ---- pull ---- */
 
 struct pulling {
@@ -281,9 +276,9 @@ int engine_image_pull(struct engine *engine, const char *from_image, const char 
     params.all_tags = str_empty(tag) && !pulling.name.tag && !pulling.name.digest;
     params.reference = reference_string(&pulling.name);
     params.platform = xstrdup(platform ? platform : "");
-    params.insecure_registries = registries_of(engine->options.insecure_registries);
+    params.insecure_registries = engine_list_setting(engine, &engine->settings.insecure_registries);
     if (str_eq(pulling.name.domain, REFERENCE_DEFAULT_DOMAIN))
-        params.mirrors = registries_of(engine->options.registry_mirrors);
+        params.mirrors = engine_list_setting(engine, &engine->settings.registry_mirrors);
     (void)auth_decode(auth_b64, &params.auth);
     mutex_lock(&engine->lock);
     pulling.lease = store_lease_new(engine->store, "pull");
@@ -450,7 +445,7 @@ int engine_image_push(struct engine *engine, const char *name_text, const char *
     if (done == 0) {
         AUTO_FREE char *bare = reference_name(&name);
         (void)auth_decode(auth_b64, &params.auth);
-        params.insecure_registries = registries_of(engine->options.insecure_registries);
+        params.insecure_registries = engine_list_setting(engine, &engine->settings.insecure_registries);
         done = progress_status(&pushing.progress, NULL, "The push refers to repository [%s]", bare);
     }
     struct worker_call call = { .kind = "push", .params = &params, .arg = &pushing, .on_progress = on_push_progress, .on_request = on_push_request, .client_fd = sink->client_fd };
@@ -472,7 +467,7 @@ int engine_auth(struct engine *engine, const struct auth_config *auth, struct au
 {
     struct job_registry_auth params = { .auth = { auth->username, auth->password, auth->identity_token, auth->registry_token, auth->server_address } };
     struct job_registry_auth_result result;
-    char **insecure = registries_of(engine->options.insecure_registries);
+    char **insecure = engine_list_setting(engine, &engine->settings.insecure_registries);
     params.insecure_registries = insecure;
     struct worker_call call = { .kind = "registry-auth", .params = &params, .client_fd = -1 };
     int done = worker_run(engine, &call, &result, err);
@@ -491,7 +486,7 @@ int engine_distribution(struct engine *engine, const char *name, const char *aut
         return -1;
     reference_tag_default(&ref);
     params.reference = reference_string(&ref);
-    params.insecure_registries = registries_of(engine->options.insecure_registries);
+    params.insecure_registries = engine_list_setting(engine, &engine->settings.insecure_registries);
     (void)auth_decode(auth_b64, &params.auth);
     struct worker_call call = { .kind = "distribution", .params = &params, .client_fd = -1 };
     int done = worker_run(engine, &call, &result, err);
