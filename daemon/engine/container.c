@@ -153,7 +153,7 @@ uint64_t container_changed_locked(struct container *container)
     struct engine *engine = container->engine;
     uint64_t ticket = 0;
     mutex_assert_held(&engine->lock);
-    if (!container->removed) {
+    if (!container->removed && !container->record.hidden) {
         AUTO_FREE char *json = codec_encode_dup(&container_status_type, &container->status);
         ticket = db_queue(engine->db, DB_NORMAL, "UPDATE containers SET status = ? WHERE id = ?", "ss", json, container->record.id);
     }
@@ -168,6 +168,9 @@ uint64_t container_changed_locked(struct container *container)
 void container_save_record_locked(struct container *container, uint64_t *ret_ticket)
 {
     mutex_assert_held(&container->engine->lock);
+    *ret_ticket = 0;
+    if (container->record.hidden) /* lives no longer than the build that waits for it */
+        return;
     AUTO_FREE char *record = codec_encode_dup(&container_record_type, &container->record);
     AUTO_FREE char *status = codec_encode_dup(&container_status_type, &container->status);
     *ret_ticket = db_queue(container->engine->db, DB_NORMAL,

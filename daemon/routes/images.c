@@ -1,6 +1,7 @@
 #include "daemon/routes/routes.h"
 
 #include "lib/base/str.h"
+#include "lib/base/timefmt.h"
 #include "lib/jobs/kinds.h"
 
 static int list_images(struct engine *engine, struct request *req, struct response *res, struct err *err)
@@ -268,6 +269,38 @@ static int build_image(struct engine *engine, struct request *req, struct respon
     return result;
 }
 
+static int prune_options(struct request *req, struct build_prune_options *ret, struct err *err)
+{
+    static const char *const known[] = { "until", "unused-for", NULL }, *const sizes[] = { "keep-storage", "reserved-space", "max-used-space" };
+    AUTO_FILTERS struct filters filters = { 0 };
+    *ret = (struct build_prune_options){ .all = request_query_bool(req, "all", false) };
+    if (request_filters(req, &filters, err) < 0 || filters_check(&filters, known, err) < 0)
+        return -1;
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        int64_t bytes = 0;
+        if (request_query_int(req, sizes[i], 0, &bytes, err) < 0)
+            return -1;
+        ret->keep_bytes = MAX(ret->keep_bytes, bytes);
+    }
+    for (size_t i = 0; known[i]; i++) {
+        char *const *values = filters_get(&filters, known[i]);
+        if (values && time_parse_duration(values[0], &ret->unused_for_ns) < 0)
+            return err_set(err, ERR_INVALID, "invalid value for filter %s: %s is no duration", known[i], values[0]);
+    }
+    return 0;
+}
+
+static int prune_build(struct engine *engine, struct request *req, struct response *res, struct err *err)
+{
+    struct build_prune_options options;
+    struct build_prune_response answer;
+    if (prune_options(req, &options, err) < 0 || engine_build_prune(engine, &options, &answer, err) < 0)
+        return -1;
+    int result = response_json(res, 200, &build_prune_response_type, &answer);
+    codec_clear(&build_prune_response_type, &answer);
+    return result;
+}
+
 static int refuse_build(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
     (void)engine;
@@ -277,7 +310,7 @@ static int refuse_build(struct engine *engine, struct request *req, struct respo
 
 const struct route build_routes[] = {
     { HTTP_POST, "/build", build_image, ROUTE_BODY | ROUTE_BUILD },
-    { HTTP_POST, "/build/prune", refuse_build, 0 },
+    { HTTP_POST, "/build/prune", prune_build, 0 },
     { HTTP_POST, "/build/cancel", refuse_build, 0 },
     { HTTP_POST, "/session", refuse_build, 0 },
     { HTTP_POST, "/grpc", refuse_build, 0 },

@@ -63,12 +63,12 @@ static int mount_readable(const struct job_mount_spec *spec, bool writable, int 
     return *ret < 0 ? -1 : 0;
 }
 
-static int open_source(struct step *step, struct err *err)
+static int open_source(struct step *step, int given_fd, struct err *err)
 {
     const struct job_build_copy *params = step->params;
     if (!str_empty(params->source_dir)) {
         step->copying.context = true;
-        step->source_fd = open(params->source_dir, DIR_FLAGS);
+        step->source_fd = given_fd >= 0 ? openat(given_fd, ".", DIR_FLAGS) : open(params->source_dir, DIR_FLAGS);
         return step->source_fd < 0 ? err_sys(err, errno, "open the source %s", params->source_dir) : 0;
     }
     if (!params->source.lowers || !params->source.lowers[0])
@@ -181,7 +181,7 @@ static int run(struct step *step, struct job_build_copy_result *result, char dig
     struct copying *copying = &step->copying;
     copying->source.root = (struct view_dir){ .upper_fd = -1, .lower_fd = step->source_fd };
     copying->dest.root = (struct view_dir){ .upper_fd = step->layer_fd, .lower_fd = step->lower_fd };
-    copying->may_link = copying->context && step->fresh;
+    copying->may_link = copying->context && step->fresh && step->params->may_link;
     copying->buffer = xmalloc(COPY_BUFFER);
     if (read_patterns(step, err) < 0 || (step->op != OP_DIGEST && find_owner(step, err) < 0))
         return -1;
@@ -210,12 +210,12 @@ static int check_texts(const struct job_build_copy *params, struct err *err)
     return 0;
 }
 
-static int prepare(struct step *step, struct err *err)
+static int prepare(struct step *step, int given_fd, struct err *err)
 {
     if (op_of(step->params->op, &step->op, err) < 0 || check_texts(step->params, err) < 0)
         return -1;
     bool has_source = step->op == OP_COPY || step->op == OP_DIGEST;
-    if ((has_source && open_source(step, err) < 0) || (step->op != OP_DIGEST && open_dest(step, err) < 0))
+    if ((has_source && open_source(step, given_fd, err) < 0) || (step->op != OP_DIGEST && open_dest(step, err) < 0))
         return -1;
     if (step->op == OP_UNSTUB) { /* names and sizes alone; overlay's mark of an opaque directory can be read now only */
         step->copying.dest.root = (struct view_dir){ .upper_fd = step->layer_fd, .lower_fd = step->lower_fd };
@@ -233,7 +233,7 @@ int kind_build_copy(struct worker *worker, const struct job_message *run_message
         return -1;
     struct step step = { .worker = worker, .params = &params, .copying.params = &params, .source_fd = -1, .lower_fd = -1, .layer_fd = -1, .overlay_fd = -1 };
     struct job_build_copy_result result = { .digest = digest };
-    int r = prepare(&step, err);
+    int r = prepare(&step, run_message->fd_count ? run_message->fds[0] : -1, err);
     if (r == 0)
         r = run(&step, &result, digest, err);
     result.files = step.copying.files;

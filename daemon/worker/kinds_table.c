@@ -33,6 +33,9 @@ const struct worker_kind worker_kinds[] = {
 #ifdef HAVE_KIND_BUILD_COPY
     { "build-copy", kind_build_copy, JOB_SANDBOX_MOUNT },
 #endif
+#ifdef HAVE_KIND_FETCH_URL
+    { "fetch-url", kind_fetch_url, JOB_SANDBOX_FETCH },
+#endif
     { NULL },
 };
 

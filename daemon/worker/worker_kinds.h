@@ -21,3 +21,4 @@ WORKER_KIND(kind_copyup);
 WORKER_KIND(kind_seccomp);
 WORKER_KIND(kind_build);
 WORKER_KIND(kind_build_copy);
+WORKER_KIND(kind_fetch_url);

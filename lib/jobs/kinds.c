@@ -378,6 +378,7 @@ static const struct codec_field job_build_copy_fields[] = {
     F_STRV(struct job_build_copy, ignore, "ignore", 0),
     F_STR(struct job_build_copy, op, "op", 0),
     F_I64(struct job_build_copy, file_mode, "file_mode", 0),
+    F_BOOL(struct job_build_copy, may_link, "may_link", 0),
     F_END,
 };
 CODEC_DEFINE(job_build_copy);
@@ -390,6 +391,22 @@ static const struct codec_field job_build_copy_result_fields[] = {
     F_END,
 };
 CODEC_DEFINE(job_build_copy_result);
+
+static const struct codec_field job_fetch_url_fields[] = {
+    F_STR(struct job_fetch_url, url, "url", 0),
+    F_STR(struct job_fetch_url, checksum, "checksum", 0),
+    F_END,
+};
+CODEC_DEFINE(job_fetch_url);
+
+static const struct codec_field job_fetch_url_result_fields[] = {
+    F_STR(struct job_fetch_url_result, digest, "digest", 0),
+    F_STR(struct job_fetch_url_result, file, "file", 0),
+    F_I64(struct job_fetch_url_result, size, "size", 0),
+    F_I64(struct job_fetch_url_result, mtime_unix, "mtime_unix", 0),
+    F_END,
+};
+CODEC_DEFINE(job_fetch_url_result);
 
 static const struct job_kind job_kinds[] = {
     { "pull", JOB_SANDBOX_FETCH, &job_pull_type, &job_progress_type, &job_pull_result_type },
@@ -410,6 +427,7 @@ static const struct job_kind job_kinds[] = {
     { "seccomp", JOB_SANDBOX_UNPACK, &job_seccomp_type, &job_progress_type, &job_seccomp_result_type },
     { "build", JOB_SANDBOX_BUILD, &job_build_type, &job_progress_type, &job_build_result_type },
     { "build-copy", JOB_SANDBOX_MOUNT, &job_build_copy_type, &job_progress_type, &job_build_copy_result_type },
+    { "fetch-url", JOB_SANDBOX_FETCH, &job_fetch_url_type, &job_progress_type, &job_fetch_url_result_type },
 };
 
 const struct job_kind *job_kind_find(const char *name)

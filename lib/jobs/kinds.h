@@ -240,7 +240,7 @@ struct job_build {
 struct job_build_result {
     char *image_id;
 };
-/* "build-copy" (MOUNT): one COPY/ADD step's file work. fds: none; result: changes in upper */
+/* "build-copy" (MOUNT): one COPY/ADD step's file work. fds: [0] source_dir, already open (optional); result: changes in upper */
 struct job_build_copy {
     struct job_mount_spec dest;   /* base lowers + writable upper/work */
     struct job_mount_spec source; /* --from stage/image; unused when source_dir */
@@ -257,11 +257,23 @@ struct job_build_copy {
                                      "probe": which of sources (absolute in dest) are missing -> result.paths;
                                      "unstub": remove those of sources that are empty files or directories */
     int64_t file_mode;            /* permission bits forced on files (ADD of a URL), -1: keep */
+    bool may_link;                /* the destination becomes a layer that nobody writes: files of source_dir may become hard links in it */
 };
 struct job_build_copy_result {
     int64_t files, bytes;
     char *digest;  /* op digest: 64 hex */
     char **paths;  /* op probe: absolute paths missing in dest, outermost first */
+};
+
+/* "fetch-url" (FETCH): one http(s) file. fds: [0] empty directory to put it in */
+struct job_fetch_url {
+    char *url;
+    char *checksum; /* "sha256:<hex>" or "" */
+};
+struct job_fetch_url_result {
+    char *digest;       /* "sha256:<hex>" of the body */
+    char *file;         /* its name in the directory: of Content-Disposition or the URL's last segment */
+    int64_t size, mtime_unix; /* mtime of Last-Modified, 0 = unknown */
 };
 
 CODEC_DECLARE(job_auth); CODEC_DECLARE(job_layer); CODEC_DECLARE(job_progress); CODEC_DECLARE(job_mount_spec);
@@ -273,3 +285,4 @@ CODEC_DECLARE(job_save_image); CODEC_DECLARE(job_save); CODEC_DECLARE(job_export
 CODEC_DECLARE(job_diff); CODEC_DECLARE(job_change); CODEC_DECLARE(job_diff_result); CODEC_DECLARE(job_copyup);
 CODEC_DECLARE(job_seccomp); CODEC_DECLARE(job_seccomp_result); CODEC_DECLARE(job_build); CODEC_DECLARE(job_build_result);
 CODEC_DECLARE(job_build_copy); CODEC_DECLARE(job_build_copy_result);
+CODEC_DECLARE(job_fetch_url); CODEC_DECLARE(job_fetch_url_result);

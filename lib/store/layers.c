@@ -88,6 +88,13 @@ void layer_rows_queue(struct store *store, struct layer *layer)
         queue_distribution(store, base->diff_id, &layer->rows[i]);
 }
 
+void store_layer_keep(struct store *store, const char *diff_id)
+{
+    struct layer *layer = layer_of(store, diff_id);
+    if (layer)
+        layer_rows_queue(store, layer);
+}
+
 void store_distribution_add(struct store *store, const char *diff_id, const struct store_distribution *row)
 {
     struct layer *layer = layer_of(store, diff_id);

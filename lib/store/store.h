@@ -151,6 +151,8 @@ struct store_layer_info {
 /* After adoption. In memory at once; its row is written by the first store_image_add() that uses it. Existing: only a missing blob is
  * filled in. */
 struct store_layer *store_layer_add(struct store *store, const struct store_layer_info *info);
+/* Writes the row of a layer that no image has (build cache). Only after a store_sync() behind its adoption. */
+void store_layer_keep(struct store *store, const char *diff_id);
 /* Visits all layers; *cursor starts at 0. NULL at the end. */
 struct store_layer *store_layer_next(struct store *store, size_t *cursor);
 

@@ -1,0 +1,137 @@
+/* COPY, ADD and the fetching of a URL: done by workers, in directories of the build alone. The build worker reads strangers' text, so what it
+ * names is looked at once more before a worker with more power gets it. */
+#include "daemon/engine/build.h"
+#include "lib/base/fd.h"
+#include "lib/base/id.h"
+#include "lib/base/io.h"
+#include "lib/base/path.h"
+#include "lib/base/root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int refuse(struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, "the build named a path outside of its directory");
+}
+
+/* "" is the directory itself; NULL: path is not below it. */
+static const char *below_job(const struct building *building, const char *path)
+{
+    const char *rest = str_after(path, building->job_dir);
+    return rest && (*rest == '/' || !*rest) ? rest + (*rest == '/') : NULL;
+}
+
+static int open_in_job(const struct building *building, const char *path, int flags, struct err *err)
+{
+    const char *rest = below_job(building, path ? path : "");
+    if (!rest)
+        return refuse(err);
+    AUTO_FD int job_fd = openat(building->engine->data_fd, building->job_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = job_fd < 0 ? -errno : root_open_beneath(job_fd, *rest ? rest : ".", flags, 0);
+    return fd == -EXDEV || fd == -ELOOP ? refuse(err) : fd < 0 ? err_sys(err, fd, "open %s of the build", rest) : fd;
+}
+
+int job_path(const struct building *building, const char *path, char **ret, struct err *err)
+{
+    char link[64], real[4096];
+    AUTO_FD int fd = open_in_job(building, path, O_PATH, err);
+    if (fd < 0)
+        return -1;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, real, sizeof real - 1);
+    if (length < 0)
+        return err_sys(err, errno, "find %s", path);
+    real[length] = '\0';
+    *ret = xstrdup(real);
+    return 0;
+}
+
+/* ---- copy ---- */
+
+static int check_copy(const struct building *building, const struct job_build_copy *copy, struct err *err)
+{
+    if (check_lowers(building, copy->dest.lowers, err) < 0 || check_lowers(building, copy->source.lowers, err) < 0)
+        return -1;
+    if (!str_empty(copy->source.upper) || copy->dest.bind_sources || copy->source.bind_sources)
+        return refuse(err);
+    return 0;
+}
+
+static int run_copy(struct verb_call *call, const struct job_build_copy *copy, struct err *err)
+{
+    AUTO_FD int source_fd = -1;
+    if (!str_empty(copy->source_dir)) {
+        source_fd = open_in_job(call->building, copy->source_dir, O_RDONLY | O_DIRECTORY, err);
+        if (source_fd < 0)
+            return -1;
+    }
+    struct worker_call work = { .kind = "build-copy", .params = copy, .fds = &source_fd, .fd_count = source_fd >= 0, .client_fd = call->building->cancel_fd };
+    return worker_run(call->building->engine, &work, call->reply, err);
+}
+
+/* Into a scratch layer, with its own work directory, or into a cache directory. */
+BUILD_VERB(verb_copy)
+{
+    struct building *building = call->building;
+    const struct job_build_copy *copy = &((const struct build_copy *)call->request)->copy;
+    struct scratch *scratch = NULL;
+    if (check_copy(building, copy, err) < 0)
+        return -1;
+    bool cache = is_cache_dir(building->engine, copy->dest.upper) && str_empty(copy->dest.work);
+    if (!str_empty(copy->dest.upper) && !cache && !(scratch = scratch_use_upper(building, copy->dest.upper, err)))
+        return -1;
+    AUTO_FREE char *work = scratch ? str_format("%s/%s/work", building->engine->options.data_root, scratch->name) : xstrdup("");
+    int result = str_eq(work, copy->dest.work ? copy->dest.work : "") ? run_copy(call, copy, err) : refuse(err);
+    if (scratch)
+        scratch_done(building, scratch);
+    return result;
+}
+
+/* ---- fetch ---- */
+
+/* The file keeps the time that the server gave and is its owner's alone, as BuildKit has it. */
+static int dress_file(int dir_fd, const struct job_fetch_url_result *result, struct err *err)
+{
+    const struct timespec times[2] = { { .tv_sec = result->mtime_unix }, { .tv_sec = result->mtime_unix } };
+    AUTO_FD int fd = openat(dir_fd, result->file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || fchown(fd, 0, 0) < 0 || fchmod(fd, 0600) < 0 || futimens(fd, times) < 0 || fchown(dir_fd, 0, 0) < 0)
+        return err_sys(err, errno, "keep what was fetched");
+    return 0;
+}
+
+static int fetch_into(struct verb_call *call, const char *dir_name, struct err *err)
+{
+    struct building *building = call->building;
+    const struct build_fetch *ask = call->request;
+    struct job_fetch_url params = { .url = ask->url, .checksum = ask->checksum };
+    struct job_fetch_url_result result = { 0 };
+    AUTO_FD int dir_fd = openat(building->engine->data_fd, dir_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0)
+        return err_sys(err, errno, "open %s", dir_name);
+    struct worker_call work = { .kind = "fetch-url", .params = &params, .fds = &dir_fd, .fd_count = 1, .client_fd = building->cancel_fd };
+    if (worker_run(building->engine, &work, &result, err) < 0)
+        return -1;
+    int done = str_empty(result.file) || strchr(result.file, '/') ? refuse(err) : dress_file(dir_fd, &result, err);
+    if (done == 0)
+        *(struct build_fetched *)call->reply = (struct build_fetched){
+            .digest = xstrdup(result.digest), .file_name = xstrdup(result.file), .size = result.size, .mtime_unix = result.mtime_unix,
+            .path = str_format("%s/%s/%s", building->engine->options.data_root, dir_name, result.file),
+        };
+    codec_clear(&job_fetch_url_result_type, &result);
+    return done;
+}
+
+BUILD_VERB(verb_fetch)
+{
+    struct building *building = call->building;
+    char id[17];
+    id_random_hex(id, 16);
+    AUTO_FREE char *dir = str_format("%s/f-%s", building->job_name, id);
+    if (mkdirat(building->engine->data_fd, dir, 0700) < 0)
+        return err_sys(err, errno, "make %s", dir);
+    return fetch_into(call, dir, err);
+}
