@@ -6,14 +6,14 @@
 
 const struct worker_kind worker_kinds[] = {
 #ifdef HAVE_KIND_PULL
-    { "pull", kind_pull, JOB_SANDBOX_FETCH },
+    { "pull", kind_pull, JOB_SANDBOX_FETCH, .opens_first = true },
 #endif
 #ifdef HAVE_KIND_PUSH
-    { "push", kind_push, JOB_SANDBOX_FETCH },
+    { "push", kind_push, JOB_SANDBOX_FETCH, .opens_first = true },
 #endif
 #ifdef HAVE_KIND_REGISTRY
-    { "registry-auth", kind_registry_auth, JOB_SANDBOX_FETCH },
-    { "distribution", kind_distribution, JOB_SANDBOX_FETCH },
+    { "registry-auth", kind_registry_auth, JOB_SANDBOX_FETCH, .opens_first = true },
+    { "distribution", kind_distribution, JOB_SANDBOX_FETCH, .opens_first = true },
 #endif
     { "unpack", kind_unpack, JOB_SANDBOX_UNPACK },
     { "pack", kind_pack, JOB_SANDBOX_UNPACK, .opens_first = true },
