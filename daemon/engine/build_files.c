@@ -56,7 +56,7 @@ static int check_copy(const struct building *building, const struct job_build_co
 {
     if (check_lowers(building, copy->dest.lowers, err) < 0 || check_lowers(building, copy->source.lowers, err) < 0)
         return -1;
-    if (!str_empty(copy->source.upper) || copy->dest.bind_sources || copy->source.bind_sources)
+    if (!str_empty(copy->source.upper) || strv_length(copy->dest.bind_sources) || strv_length(copy->source.bind_sources))
         return refuse(err);
     return 0;
 }
