@@ -376,28 +376,53 @@ static int newest_first(const void *a, const void *b)
     return left->record.created_unix_ns < right->record.created_unix_ns ? 1 : left->record.created_unix_ns > right->record.created_unix_ns ? -1 : 0;
 }
 
+/* Walks the disk: with the lock dropped, the containers held by references. */
+static int64_t *rw_sizes_unlocked(struct engine *engine, struct container **list, size_t count)
+{
+    int64_t *sizes = xcalloc(count + 1, sizeof *sizes);
+    for (size_t i = 0; i < count; i++)
+        container_ref_locked(list[i]);
+    mutex_unlock(&engine->lock);
+    for (size_t i = 0; i < count; i++)
+        sizes[i] = rw_size(list[i]);
+    mutex_lock(&engine->lock);
+    return sizes;
+}
+
+/* Found, newest first, at most limit; the lock is held. Caller frees. */
+static struct container **find_listed(const struct listing *listing, int64_t limit, size_t *ret_count)
+{
+    struct engine *engine = listing->engine;
+    struct container **found = xcalloc(map_count(engine->containers) + 1, sizeof *found);
+    size_t count = 0;
+    void *value;
+    for (size_t cursor = 0; map_next(engine->containers, &cursor, NULL, &value);)
+        if (matches(listing, value))
+            found[count++] = value;
+    qsort(found, count, sizeof *found, newest_first);
+    *ret_count = limit > 0 && (size_t)limit < count ? (size_t)limit : count;
+    return found;
+}
+
 int engine_container_list(struct engine *engine, bool all, int64_t limit, bool size, const struct filters *filters, struct buf *out, struct err *err)
 {
     struct listing listing = { .engine = engine, .filters = filters, .all = all || limit > 0 };
-    void *value;
-    size_t count = 0;
+    size_t count;
     mutex_lock(&engine->lock);
     if (prepare_listing(&listing, err) < 0) {
         mutex_unlock(&engine->lock);
         return -1;
     }
-    AUTO_FREE struct container **found = xcalloc(map_count(engine->containers) + 1, sizeof *found);
-    for (size_t cursor = 0; map_next(engine->containers, &cursor, NULL, &value);)
-        if (matches(&listing, value))
-            found[count++] = value;
-    qsort(found, count, sizeof *found, newest_first);
+    AUTO_FREE struct container **found = find_listed(&listing, limit, &count);
+    AUTO_FREE int64_t *sizes = size ? rw_sizes_unlocked(engine, found, count) : NULL;
     buf_putc(out, '[');
-    for (size_t i = 0; i < count && (limit <= 0 || (int64_t)i < limit); i++) {
+    for (size_t i = 0; i < count; i++) {
         struct container_summary summary;
         fill_summary(found[i], &summary);
         if (size) {
-            summary.size_rw = rw_size(found[i]);
-            summary.size_root_fs = summary.size_rw + image_size_locked(found[i]);
+            summary.size_rw = sizes[i];
+            summary.size_root_fs = sizes[i] + image_size_locked(found[i]);
+            container_unref_locked(found[i]);
         }
         if (i)
             buf_putc(out, ',');

@@ -73,7 +73,7 @@ int rootfs_namespaces(struct child *child, struct err *err)
     return 0;
 }
 
-/* Both are in no mount table: the container's code can neither see nor replace them. */
+/* The container's code can neither see nor replace them. */
 int rootfs_own_mounts(struct child *child, struct err *err)
 {
     unsigned attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
@@ -169,7 +169,14 @@ int rootfs_attach(struct child *child, struct err *err)
     /* neither our root nor what we mount in it may propagate to the host */
     if (child->old_root_fd < 0 || mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0)
         return err_sys(err, errno, "make / private");
-    int r = sys_move_mount(child->root_fd, child->old_root_fd, "", MOVE_MOUNT_T_EMPTY_PATH);
+    /* Masks are clones of the scratch mount; before Linux 6.15 only what is attached can be cloned. It covers the host's /proc, which the
+     * child does not use, and goes with the old root. (On "/" itself it would be what the pivot's umount hits, and the host would stay.) */
+    AUTO_FD int spot = openat(child->old_root_fd, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int r = spot < 0 ? -errno : mount(NULL, "/proc", NULL, MS_PRIVATE, NULL) < 0 ? -errno : 0;
+    if (r == 0)
+        r = sys_move_mount(child->scratch_fd, spot, "", MOVE_MOUNT_T_EMPTY_PATH);
+    if (r == 0)
+        r = sys_move_mount(child->root_fd, child->old_root_fd, "", MOVE_MOUNT_T_EMPTY_PATH);
     if (r < 0)
         return err_sys(err, r, "attach the root mount");
     return 0;
