@@ -253,10 +253,10 @@ static void image_summary_fill(struct engine *engine, const struct store_image *
                                    .parent_id = xstrdup(image->parent ? image->parent : ""), .repo_digests = store_image_repo_digests(image),
                                    .repo_tags = store_image_repo_tags(image), .shared_size = -1, .size = image->size };
     image_labels(image, &ret->labels);
+    ret->containers = (int64_t)image_users_locked(engine, image->id, NULL, false);
     if (!shared)
         return;
     ret->shared_size = 0;
-    ret->containers = (int64_t)image_users_locked(engine, image->id, NULL, false);
     for (size_t i = 0; image->diff_ids && image->diff_ids[i]; i++) {
         const struct store_layer *layer = store_layer_get(engine->store, image->diff_ids[i]);
         if (layer && layer->image_count > 1)

@@ -13,6 +13,7 @@ static int list_containers(struct engine *engine, struct request *req, struct re
     if (request_filters(req, &filters, err) < 0 || request_query_int(req, "limit", 0, &limit, err) < 0 ||
         engine_container_list(engine, request_query_bool(req, "all", false), limit, request_query_bool(req, "size", false), &filters, &out, err) < 0)
         return -1;
+    compat_container_list(request_version(req), &out);
     return response_json_text(res, 200, &out);
 }
 

@@ -15,6 +15,7 @@ static int list_images(struct engine *engine, struct request *req, struct respon
         filters_add(&filters, "reference", old);
     if (engine_image_list(engine, request_query_bool(req, "all", false), request_query_bool(req, "digests", false), request_query_bool(req, "shared-size", false), &filters, &out, err) < 0)
         return -1;
+    compat_image_list(request_version(req), &out);
     return response_json_text(res, 200, &out);
 }
 

@@ -59,11 +59,42 @@ static int events(struct engine *engine, struct request *req, struct response *r
     return engine_events(engine, &filters, since, until, has_since, has_until, &sink.sink, err);
 }
 
+/* Leaves out what the client did not ask for (since 1.42). */
+static int keep_types(struct request *req, struct disk_usage *usage, struct err *err)
+{
+    static const char *const names[] = { "image", "container", "volume", "build-cache" };
+    CLEANUP(strv_free) char **types = request_query_all(req, "type");
+    bool wanted[ARRAY_SIZE(names)] = { false };
+    for (char **type = types; *type; type++) {
+        size_t i = 0;
+        while (i < ARRAY_SIZE(names) && !str_eq(*type, names[i]))
+            i++;
+        if (i == ARRAY_SIZE(names))
+            return err_set(err, ERR_INVALID, "unknown object type: %s", *type);
+        wanted[i] = true;
+    }
+    size_t *const counts[] = { &usage->images.count, &usage->containers.count, &usage->volumes.count, &usage->build_cache.count };
+    for (size_t i = 0; *types && i < ARRAY_SIZE(names); i++)
+        if (!wanted[i])
+            *counts[i] = 0;
+    if (*types && !wanted[0])
+        usage->layers_size = 0;
+    return 0;
+}
+
 static int disk_usage(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
     AUTO_BUF struct buf out = BUF_INIT(BUF_TEXT_MAX);
-    (void)req;
-    return engine_disk_usage(engine, &out, err) < 0 ? -1 : response_json_text(res, 200, &out);
+    struct disk_usage usage;
+    if (engine_disk_usage(engine, &out, err) < 0 || codec_decode(&disk_usage_type, out.data, out.length, &usage, err) < 0)
+        return -1;
+    struct disk_usage shown = usage; /* the counts are cut, the items still belong to usage */
+    int result = api_before(request_version(req), 42) ? 0 : keep_types(req, &shown, err);
+    compat_disk_usage(request_version(req), &shown);
+    if (result == 0)
+        result = response_json(res, 200, &disk_usage_type, &shown);
+    codec_clear(&disk_usage_type, &usage);
+    return result;
 }
 
 static int auth(struct engine *engine, struct request *req, struct response *res, struct err *err)
@@ -89,6 +120,31 @@ static int no_swarm(struct engine *engine, struct request *req, struct response 
     return err_set(err, ERR_UNAVAILABLE, "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.");
 }
 
+static int no_swarm_to_leave(struct engine *engine, struct request *req, struct response *res, struct err *err)
+{
+    (void)engine;
+    (void)req;
+    (void)res;
+    return err_set(err, ERR_UNAVAILABLE, "This node is not part of a swarm");
+}
+
+static int no_swarm_here(struct engine *engine, struct request *req, struct response *res, struct err *err)
+{
+    (void)engine;
+    (void)req;
+    (void)res;
+    return err_set(err, ERR_UNSUPPORTED, "swarm mode is not supported");
+}
+
+/* Browsers ask before they ask. */
+static int options(struct engine *engine, struct request *req, struct response *res, struct err *err)
+{
+    (void)engine;
+    (void)req;
+    (void)err;
+    return response_status(res, 200);
+}
+
 static int no_plugins(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
     (void)engine;
@@ -98,6 +154,7 @@ static int no_plugins(struct engine *engine, struct request *req, struct respons
 }
 
 const struct route system_routes[] = {
+    { HTTP_OPTIONS, "/{any:.*}", options, 0 },
     { HTTP_GET, "/_ping", ping, 0 },
     { HTTP_GET, "/version", version, 0 },
     { HTTP_GET, "/info", info, 0 },
@@ -106,7 +163,11 @@ const struct route system_routes[] = {
     { HTTP_POST, "/auth", auth, 0 },
     { HTTP_GET, "/plugins", no_plugins, 0 },
     { HTTP_GET, "/swarm", no_swarm, 0 },
-    { HTTP_POST, "/swarm/{verb}", no_swarm, 0 },
+    { HTTP_POST, "/swarm/leave", no_swarm_to_leave, 0 },
+    { HTTP_POST, "/swarm/init", no_swarm_here, 0 },
+    { HTTP_POST, "/swarm/join", no_swarm_here, 0 },
+    { HTTP_POST, "/swarm/update", no_swarm, 0 },
+    { HTTP_POST, "/swarm/unlock", no_swarm, 0 },
     { HTTP_GET, "/swarm/unlockkey", no_swarm, 0 },
     { HTTP_GET, "/nodes", no_swarm, 0 },
     { HTTP_GET, "/nodes/{id}", no_swarm, 0 },
@@ -125,9 +186,11 @@ const struct route system_routes[] = {
     { HTTP_POST, "/secrets/create", no_swarm, 0 },
     { HTTP_GET, "/secrets/{id}", no_swarm, 0 },
     { HTTP_DELETE, "/secrets/{id}", no_swarm, 0 },
+    { HTTP_POST, "/secrets/{id}/update", no_swarm, 0 },
     { HTTP_GET, "/configs", no_swarm, 0 },
     { HTTP_POST, "/configs/create", no_swarm, 0 },
     { HTTP_GET, "/configs/{id}", no_swarm, 0 },
     { HTTP_DELETE, "/configs/{id}", no_swarm, 0 },
+    { HTTP_POST, "/configs/{id}/update", no_swarm, 0 },
     { 0, NULL, NULL, 0 },
 };

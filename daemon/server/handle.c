@@ -1,6 +1,7 @@
 /* Theory of operation. The library calls server_access once with the head, then with pieces of the body, then once more at its end.
  * Ordinary routes collect the body and run their handler at the end, on this thread. ROUTE_BODY routes start a thread for the handler at the
- * head; this thread then feeds the pipe, and at the end waits for the handler. A handler that has failed early lets the rest of the body drain away. */
+ * head; this thread then feeds the pipe, and at the end waits for the handler. A handler that has failed early lets the rest of the body drain away.
+ * So does a request that is refused by its head: a client that still sends would find a broken connection in place of the answer. */
 #include "daemon/server/internal.h"
 #include "lib/base/fd.h"
 #include "lib/base/io.h"
@@ -90,7 +91,7 @@ static int begin(struct request *req, const char *method, const char *version, s
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(req->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     req->client_fd = info ? info->connect_fd : -1;
     req->http10 = str_eq(version, "HTTP/1.0");
-    if (parse_method(method, &req->method, err) < 0 || request_check_head(req, err) < 0 || router_split_uri(req, err) < 0)
+    if (parse_method(method, &req->method, err) < 0 || router_split_uri(req, err) < 0)
         return -1;
     req->route = router_match(req->server, req, err);
     if (!req->route)
@@ -99,6 +100,16 @@ static int begin(struct request *req, const char *method, const char *version, s
         return start_feeding(req, err);
     req->phase = PHASE_COLLECT;
     return 0;
+}
+
+/* Refused by its head. Whoever waits for "100 Continue" has not sent anything yet, and where a broken head ends nobody knows. */
+static enum MHD_Result refuse(struct request *req, const struct err *err, bool is_framed)
+{
+    if (!is_framed || request_header(req, MHD_HTTP_HEADER_EXPECT))
+        return answer(req, -1, err);
+    req->early = *err;
+    req->phase = PHASE_DRAIN;
+    return MHD_YES;
 }
 
 static void mark_body_arrived(struct request *req)
@@ -143,9 +154,9 @@ enum MHD_Result server_access(void *cls, struct MHD_Connection *connection, cons
         return MHD_NO;
     switch (req->phase) {
     case PHASE_HEAD:
-        if (begin(req, method, version, &err) == 0)
-            return MHD_YES;
-        return answer(req, -1, &err);
+        if (request_check_head(req, &err) < 0)
+            return refuse(req, &err, false);
+        return begin(req, method, version, &err) == 0 ? MHD_YES : refuse(req, &err, true);
     case PHASE_COLLECT:
         if (*upload_data_size > 0) {
             buf_append(&req->body, upload_data, *upload_data_size);
@@ -165,6 +176,13 @@ enum MHD_Result server_access(void *cls, struct MHD_Connection *connection, cons
         }
         end_feeding(req);
         return answer(req, req->handler_result, &req->handler_err);
+    case PHASE_DRAIN:
+        if (*upload_data_size > 0) {
+            req->drained += *upload_data_size;
+            *upload_data_size = 0;
+            return req->drained > DRAIN_MAX ? MHD_NO : MHD_YES;
+        }
+        return answer(req, -1, &req->early);
     case PHASE_ANSWERED:
     default:
         *upload_data_size = 0;

@@ -6,13 +6,14 @@
 #include <sys/uio.h>
 
 #define BODY_MAX ((size_t)4 << 20)
+#define DRAIN_MAX ((size_t)64 << 20)
 #define PARAMS_MAX 4
 
 struct text_pair {
     char *key, *value;
 };
 
-enum request_phase { PHASE_HEAD, PHASE_COLLECT, PHASE_FEED, PHASE_ANSWERED };
+enum request_phase { PHASE_HEAD, PHASE_COLLECT, PHASE_FEED, PHASE_DRAIN, PHASE_ANSWERED };
 enum response_kind { RES_NONE, RES_WHOLE, RES_STREAM, RES_HIJACK };
 
 struct response {
@@ -44,7 +45,8 @@ struct request {
     size_t query_count;
     struct buf body;
     enum request_phase phase;
-    struct err early; /* found while the head was read */
+    struct err early; /* found while the head was read: told when the body is through */
+    size_t drained;
     char id[9];
     int64_t started_ns;
     int client_fd;

@@ -17,6 +17,7 @@ struct request *request_new(struct server *server, const char *uri, struct MHD_C
     req->body = (struct buf)BUF_INIT(BODY_MAX);
     req->body_read_fd = req->body_write_fd = req->client_fd = -1;
     req->started_ns = time_monotonic_ns();
+    req->version = API_VERSION_MAX;
     req->res.req = req;
     id_random_hex(req->id, sizeof req->id - 1);
     mutex_init(&req->lock);
@@ -173,14 +174,32 @@ struct api_version request_version(const struct request *req)
     return req->version;
 }
 
+/* The media type without parameters must be application/json. */
+static int check_json_type(const struct request *req, struct err *err)
+{
+    static const char wanted[] = "application/json";
+    const char *header = request_header(req, MHD_HTTP_HEADER_CONTENT_TYPE);
+    AUTO_FREE char *type = xstrdup(header ? header : "");
+    type[strcspn(type, ";")] = 0;
+    const char *bare = str_trim(type);
+    if (!*bare)
+        return err_set(err, ERR_INVALID, "malformed Content-Type header (%s): mime: no media type", header ? header : "");
+    if (strcasecmp(bare, wanted) != 0)
+        return err_set(err, ERR_INVALID, "unsupported Content-Type header (%s): must be '%s'", header, wanted);
+    return 0;
+}
+
 int request_json(struct request *req, const struct codec_type *type, void *ret, struct err *err)
 {
     if (req->body.length == 0)
         return codec_decode(type, "{}", 2, ret, err);
-    const char *content_type = request_header(req, "Content-Type");
-    if (content_type && strncasecmp(content_type, "application/json", strlen("application/json")) != 0)
-        return err_set(err, ERR_INVALID, "unsupported Content-Type header (%s): must be 'application/json'", content_type);
-    return codec_decode(type, req->body.data, req->body.length, ret, err);
+    if (check_json_type(req, err) < 0)
+        return -1;
+    if (codec_decode(type, req->body.data, req->body.length, ret, err) == 0)
+        return 0;
+    if (strstr(err->text, ": end of file expected near "))
+        return err_set(err, ERR_INVALID, "unexpected content after JSON");
+    return str_starts(err->text, "invalid JSON: ") ? -1 : err_wrap(err, "invalid JSON");
 }
 
 const char *request_body(const struct request *req, size_t *ret_length)

@@ -72,6 +72,11 @@ void response_error(struct response *res, const struct err *err)
         return;
     }
     AUTO_BUF struct buf json = BUF_INIT(BUF_TEXT_MAX);
+    if (api_before(res->req->version, API_VERSION_MIN.minor)) { /* clients of that age expect no JSON */
+        buf_printf(&json, "%s\n", err->text);
+        response_bytes(res, status, "text/plain; charset=utf-8", json.data, json.length);
+        return;
+    }
     buf_puts(&json, "{\"message\":");
     json_put_string(&json, err->text, strlen(err->text));
     buf_putc(&json, '}');

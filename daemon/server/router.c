@@ -1,7 +1,6 @@
 #include "daemon/server/internal.h"
 #include "lib/base/str.h"
 
-#include <stdio.h>
 
 /* The one place that knows which status an error kind is. */
 static const unsigned status_of_kind[] = {
@@ -76,37 +75,15 @@ static int parse_query(struct request *req, const char *query, struct err *err)
     return 0;
 }
 
-/* "/v1.43/containers/json" -> version and "/containers/json". Digits only; anything else is an ordinary path. */
-static const char *strip_version(const char *path, struct api_version *ret, bool *ret_present)
+/* "/v1.43/containers/json" -> the version's text and "/containers/json". Digits and points only; anything else is an ordinary path. */
+static const char *strip_version(const char *path, char **ret_version)
 {
-    unsigned major, minor;
-    int used = 0;
-    *ret_present = false;
-    if (sscanf(path, "/v%3u.%3u%n", &major, &minor, &used) != 2 || (path[used] != '/' && path[used] != '\0'))
+    const char *text = str_after(path, "/v");
+    size_t length = text ? strspn(text, "0123456789.") : 0;
+    if (length == 0 || text[length] != '/')
         return path;
-    ret->major = (int)major;
-    ret->minor = (int)minor;
-    *ret_present = true;
-    return path + used;
-}
-
-static int version_order(struct api_version a, struct api_version b)
-{
-    return a.major != b.major ? a.major - b.major : a.minor - b.minor;
-}
-
-static int check_version(struct api_version version, struct err *err)
-{
-    struct api_version oldest = API_VERSION_MIN, newest = API_VERSION_MAX;
-    if (version_order(version, newest) > 0)
-        return err_set(err, ERR_INVALID, "client version %d.%d is too new. Maximum supported API version is %d.%d",
-                       version.major, version.minor, newest.major, newest.minor);
-    if (version_order(version, oldest) < 0)
-        return err_set(err, ERR_INVALID,
-                       "client version %d.%d is too old. Minimum supported API version is %d.%d, please upgrade your "
-                       "client to a newer version",
-                       version.major, version.minor, oldest.major, oldest.minor);
-    return 0;
+    *ret_version = xstrndup(text, length);
+    return text + length;
 }
 
 int router_split_uri(struct request *req, struct err *err)
@@ -118,13 +95,12 @@ int router_split_uri(struct request *req, struct err *err)
     }
     size_t length = strcspn(uri, "?#");
     AUTO_FREE char *path = xstrndup(uri, length);
-    bool versioned;
-    struct api_version version = API_VERSION_MAX;
-    const char *rest = strip_version(path, &version, &versioned);
-    req->path = xstrdup(*rest ? rest : "/");
-    if (versioned && check_version(version, err) < 0)
+    AUTO_FREE char *version = NULL;
+    const char *rest = strip_version(path, &version);
+    req->path = xstrdup(rest);
+    req->version = API_VERSION_MAX;
+    if (version && (api_version_parse(version, &req->version, err) < 0 || api_version_check(req->version, err) < 0))
         return -1;
-    req->version = version;
     return uri[length] == '?' ? parse_query(req, uri + length + 1, err) : 0;
 }
 

@@ -285,6 +285,51 @@ void compat_container_summary(struct api_version version, struct container_summa
         str_map_clear(&summary->host_config.annotations);
 }
 
+/* ---- lists that are text already ---- */
+
+struct list_holder {
+    CODEC_LIST(char) items; /* of any table's struct */
+};
+
+/* Decodes a JSON list, lets `shape` change each item, and writes it back. */
+static void reshape(const struct codec_type *type, struct buf *json, void (*shape)(struct api_version version, void *item), struct api_version version)
+{
+    const struct codec_field fields[] = { { .name = "l", .kind = CODEC_LIST_KIND, .offset = offsetof(struct list_holder, items), .type = type }, F_END };
+    const struct codec_type holder_type = { .name = "list", .size = sizeof(struct list_holder), .fields = fields };
+    struct list_holder holder;
+    struct err err = { 0 };
+    AUTO_FREE char *wrapped = str_format("{\"l\":%s}", json->data ? json->data : "[]");
+    if (codec_decode(&holder_type, wrapped, strlen(wrapped), &holder, &err) < 0)
+        return; /* our own text: cannot happen */
+    for (size_t i = 0; i < holder.items.count; i++)
+        shape(version, holder.items.items + i * type->size);
+    buf_clear(json);
+    codec_encode_list(type, holder.items.items, holder.items.count, json);
+    codec_clear(&holder_type, &holder);
+}
+
+static void shape_container(struct api_version version, void *item)
+{
+    compat_container_summary(version, item);
+}
+
+void compat_container_list(struct api_version version, struct buf *json)
+{
+    if (api_before(version, 46))
+        reshape(&container_summary_type, json, shape_container, version);
+}
+
+static void shape_image(struct api_version version, void *item)
+{
+    compat_image_summary(version, item);
+}
+
+void compat_image_list(struct api_version version, struct buf *json)
+{
+    if (api_before(version, 51))
+        reshape(&image_summary_type, json, shape_image, version);
+}
+
 /* ---- images ---- */
 
 void compat_image_inspect(struct api_version version, struct image_inspect *inspect)

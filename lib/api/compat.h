@@ -28,6 +28,9 @@ void api_version_format(struct api_version version, char ret[16]);
 int compat_create_request(struct api_version version, struct container_create_request *request, char ***warnings, struct err *err);
 void compat_container_inspect(struct api_version version, struct container_inspect *inspect);
 void compat_container_summary(struct api_version version, struct container_summary *summary);
+/* A whole list as JSON, in place; nothing is done for versions that see what the engine says. */
+void compat_container_list(struct api_version version, struct buf *json);
+void compat_image_list(struct api_version version, struct buf *json);
 void compat_image_inspect(struct api_version version, struct image_inspect *inspect);
 /* Image inspect as JSON: before 1.50 Config has the members of a container's config too. */
 void compat_image_inspect_encode(struct api_version version, const struct image_inspect *inspect, struct buf *out);
