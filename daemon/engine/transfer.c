@@ -24,10 +24,15 @@ int image_commit(struct engine *engine, const char *config, size_t length, char 
     info.parent = str_empty(parent) ? NULL : xstrdup(parent);
     info.local = local;
     info.refs = strv_dup(refs);
-    if (store_blob_write(engine->store, info.id, config, length, err) < 0 || store_sync(engine->store, err) < 0)
-        return -1;
+    mutex_lock(&engine->lock); /* another job's end must not sweep the config away before the image has it */
+    struct store_lease *lease = store_lease_new(engine->store, "image commit");
+    store_lease_pin(lease, info.id);
+    mutex_unlock(&engine->lock);
+    int result = store_blob_write(engine->store, info.id, config, length, err) < 0 || store_sync(engine->store, err) < 0 ? -1 : 0;
     mutex_lock(&engine->lock);
-    int result = store_image_add(engine->store, &info, NULL, &ticket, err);
+    if (result == 0)
+        result = store_image_add(engine->store, &info, NULL, &ticket, err);
+    store_lease_free(lease);
     mutex_unlock(&engine->lock);
     if (result == 0)
         result = db_wait(engine->db, ticket, err);
