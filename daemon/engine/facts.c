@@ -53,6 +53,12 @@ static void apply_exit(struct container *container, const struct mon_fact *fact)
     struct container_status *status = &container->status;
     bool again = fact->flags & MON_EXIT_RESTARTING;
     char seconds[24];
+    if (fact->flags & MON_EXIT_BETWEEN) {
+        status->code = STATUS_EXITED;
+        obj_map_clear_ports(&status->ports);
+        container->start_generation++;
+        return;
+    }
     snprintf(seconds, sizeof seconds, "%lld", (long long)((fact->time_unix_ns - status->started_unix_ns) / NANOS_PER_SECOND));
     status->pid = 0;
     status->exit_code = fact->exit_code;

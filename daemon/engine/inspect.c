@@ -130,7 +130,7 @@ int engine_container_inspect(struct engine *engine, const char *ref, bool size, 
     ret->process_label = xstrdup("");
     ret->app_armor_profile = xstrdup("");
     for (const struct exec *exec = container->execs; exec; exec = exec->next)
-        if (exec->running)
+        if (!exec->has_exit)
             strv_append(&ret->exec_ids, exec->id);
     codec_copy(&host_config_type, &ret->host_config, &record->host_config);
     fill_graph(engine, container, &ret->graph_driver);

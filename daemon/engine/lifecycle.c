@@ -180,7 +180,7 @@ static int freeze(struct engine *engine, const char *ref, bool pause, struct err
     if (pause && code == STATUS_PAUSED)
         return err_set(err, ERR_CONFLICT, "Container %s is already paused", container->record.id);
     if (!pause && code != STATUS_PAUSED)
-        return err_set(err, ERR_CONFLICT, "Container %s is not paused", container->record.id);
+        return err_set(err, ERR_INTERNAL, "Container %s is not paused", container->record.id);
     if (pause && code == STATUS_RESTARTING)
         return err_set(err, ERR_CONFLICT, "Container %s is restarting, wait until the container is running", container->record.id);
     if (pause && code != STATUS_RUNNING)

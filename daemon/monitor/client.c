@@ -378,6 +378,7 @@ static void serve(struct client *client, const struct mon_header *header, const 
     struct call *call = xcalloc(1, sizeof *call);
     *call = (struct call){ .monitor = monitor, .client = client, .body = body, .length = length, .fds = fds, .fd_count = fd_count };
     int result;
+    monitor->serving = true;
     if (header->verb >= ARRAY_SIZE(verbs) || !verbs[header->verb].fn)
         result = err_set(&err, ERR_UNSUPPORTED, "this monitor does not know verb %u", header->verb);
     else if (length < verbs[header->verb].least)
@@ -387,8 +388,11 @@ static void serve(struct client *client, const struct mon_header *header, const 
     bool start_failed = result < 0 && header->verb == MON_START && !monitor->ever_started;
     answer(call, header->seq, result, &err);
     free(call);
+    monitor->serving = false;
     if (start_failed)
         monitor_end(monitor);
+    if (monitor->ended)
+        clients_close(monitor);
 }
 
 static void on_client(struct loop *loop, struct watch *watch, uint32_t events, void *arg)

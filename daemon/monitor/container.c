@@ -133,7 +133,7 @@ static void container_exited(struct monitor *monitor)
     const struct plan *plan = &monitor->view.plan;
     struct err ignored = { 0 };
     struct mon_fact fact = { .kind = MON_FACT_EXIT };
-    fact.exit_code = reap(monitor);
+    fact.exit_code = monitor->last_exit_code = reap(monitor);
     fact.time_unix_ns = time_now_unix_ns();
     fact.signal = fact.exit_code > 128 ? fact.exit_code - 128 : 0;
     watch_remove(monitor->exit_watch);
@@ -196,7 +196,8 @@ void container_stop(struct monitor *monitor, int signal, int timeout_ms)
     if (!monitor->running) { /* between two runs: it never starts again */
         if (!monitor->ever_started || monitor->ended)
             return;
-        struct mon_fact fact = { .kind = MON_FACT_EXIT, .flags = MON_EXIT_STOPPED, .restart_count = monitor->restart_count };
+        struct mon_fact fact = { .kind = MON_FACT_EXIT, .flags = MON_EXIT_STOPPED | MON_EXIT_BETWEEN, .exit_code = monitor->last_exit_code,
+                                 .restart_count = monitor->restart_count };
         fact_append(monitor, &fact);
         monitor_end(monitor);
         return;
@@ -245,14 +246,15 @@ void monitor_end(struct monitor *monitor)
         fd_close(monitor->ns_fds[monitor->ns_count - 1]);
     fact_append(monitor, &fact);
     monitor->ended = true;
-    clients_close(monitor);
+    if (!monitor->serving) /* else the one that asked hears the answer first */
+        clients_close(monitor);
     monitor->linger_timer = loop_timer(monitor->loop, LINGER_MS, on_linger, monitor);
     monitor_maybe_exit(monitor);
 }
 
 void monitor_maybe_exit(struct monitor *monitor)
 {
-    if (!monitor->ended || monitor->io.streams)
+    if (!monitor->ended || monitor->serving || monitor->io.streams)
         return;
     for (struct exec *exec = monitor->execs; exec; exec = exec->next)
         if (!exec->ended || exec->io.streams)

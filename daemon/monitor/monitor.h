@@ -116,7 +116,8 @@ struct monitor {
     struct client *clients;
     struct runtime_container container;
     struct watch *exit_watch, *stop_timer, *restart_timer, *linger_timer;
-    bool ever_started, running, paused, stop_wanted, ended;
+    bool ever_started, running, paused, stop_wanted, ended, serving;
+    int last_exit_code;
     uint32_t restart, restart_max, restart_count;
     int64_t backoff_ms, started_ns, oom_before;
     int ns_fds[8];

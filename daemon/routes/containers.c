@@ -1,5 +1,6 @@
 #include "daemon/routes/routes.h"
 
+#include "lib/api/create_check.h"
 #include "lib/base/str.h"
 #include "lib/base/timefmt.h"
 
@@ -24,12 +25,15 @@ static int create_container(struct engine *engine, struct request *req, struct r
     size_t length;
     (void)request_body(req, &length);
     if (length == 0)
-        return err_set(err, ERR_INVALID, "config cannot be empty in order to create a container");
+        return err_set(err, ERR_INVALID, "invalid JSON: got EOF while reading request body");
     if (request_json(req, &container_create_request_type, &body, err) < 0)
         return -1;
     CLEANUP(strv_free) char **warnings = NULL;
     const char *platform = api_before(request_version(req), 41) ? NULL : request_query(req, "platform");
-    int result = compat_create_request(request_version(req), &body, &warnings, err);
+    int result = create_config_is_empty(&body) ? err_set(err, ERR_INVALID, "config cannot be empty in order to create a container")
+                                               : compat_create_request(request_version(req), &body, &warnings, err);
+    if (result == 0)
+        result = create_check(&body, err);
     if (result == 0)
         result = engine_container_create(engine, request_query(req, "name"), platform, &body, &answer, err);
     codec_clear(&container_create_request_type, &body);
@@ -240,7 +244,7 @@ static int attach_container(struct engine *engine, struct request *req, struct r
     bool raw;
     if (engine_attach_prepare(engine, request_param(req, "id"), &options, &attach, &raw, err) < 0)
         return -1;
-    return response_hijack(res, stream_type(req, raw), on_hijack, attach);
+    return response_hijack(res, stream_type(req, raw || !request_wants_upgrade(req)), on_hijack, attach);
 }
 
 static int attach_websocket(struct engine *engine, struct request *req, struct response *res, struct err *err)
@@ -362,7 +366,7 @@ static int exec_start(struct engine *engine, struct request *req, struct respons
     codec_clear(&exec_start_request_type, &body);
     if (result < 0)
         return -1;
-    return detached ? response_status(res, 200) : response_hijack(res, stream_type(req, raw), on_hijack, attach);
+    return detached ? response_status(res, 200) : response_hijack(res, stream_type(req, raw || !request_wants_upgrade(req)), on_hijack, attach);
 }
 
 static int exec_resize(struct engine *engine, struct request *req, struct response *res, struct err *err)

@@ -150,7 +150,8 @@ enum mon_fact_kind {
     MON_FACT_END = 11,      /* nothing follows; the monitor goes */
     MON_FACT_DETACH = 12,   /* a client detached by keys */
 };
-enum mon_exit_flag { MON_EXIT_OOM = 1, MON_EXIT_RESTARTING = 2, MON_EXIT_STOPPED = 4 /* by MON_STOP */ };
+enum mon_exit_flag { MON_EXIT_OOM = 1, MON_EXIT_RESTARTING = 2, MON_EXIT_STOPPED = 4 /* by MON_STOP */,
+                     MON_EXIT_BETWEEN = 8 /* nothing ran: a restart that was to come is called off; exit_code repeats the last one */ };
 struct mon_fact {
     uint32_t magic;  /* MON_MAGIC */
     uint32_t kind;
