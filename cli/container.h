@@ -10,6 +10,11 @@ int container_create(struct cli *cli, const struct create_options *options, cons
                      char **ret_id, struct err *err);
 int container_inspect_get(struct cli *cli, const char *name, struct container_inspect *ret, struct err *err);
 
+/* A row of `ps` (also in `system df -v`). */
+struct format_kind;
+struct record;
+extern const struct format_kind container_kind;
+void container_record_fill(struct record *record, const struct container_summary *item, bool trunc);
 /* The PORTS column: "0.0.0.0:8000-8002->8000-8002/tcp, 53/udp". Caller frees. */
 char *ports_text(const struct container_summary *container);
 

@@ -44,7 +44,7 @@ static const struct format_member list_members[] = {
     "state: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\nlabels: {{- pad .Labels 1 0}}\n"    \
     "ports: {{- pad .Ports 1 0}}\n"
 
-static const struct format_kind list_kind = {
+const struct format_kind container_kind = {
     .go_type = "*formatter.ContainerContext", .members = list_members, .table = LIST_TABLE, .raw = LIST_RAW,
     .quiet = "{{.ID}}", .quiet_raw = "container_id: {{.ID}}", .failure = "failed to execute template", .has_label = true,
 };
@@ -128,7 +128,7 @@ static char *size_text(const struct container_summary *item)
     return str_format("%s (virtual %s)", own, all);
 }
 
-static void put_record(struct record *record, const struct container_summary *item, bool trunc)
+void container_record_fill(struct record *record, const struct container_summary *item, bool trunc)
 {
     struct json *platform = NULL; /* only daemons with other image stores know it */
     struct err ignored = { 0 };
@@ -183,9 +183,9 @@ static int run_list(struct cli *cli, void *arg, char **args)
     if (api_get_list(cli, target.data, &container_summary_type, &list, &err) < 0)
         return cli_fail(cli, &err);
     for (size_t i = 0; i < list.count; i++)
-        put_record(records_add(&records), &list.items[i], !options->no_trunc);
+        container_record_fill(records_add(&records), &list.items[i], !options->no_trunc);
     api_list_clear(&container_summary_type, &list);
-    return format_print(cli, options->size ? &list_kind_size : &list_kind, format, options->quiet, &records);
+    return format_print(cli, options->size ? &list_kind_size : &container_kind, format, options->quiet, &records);
 }
 
 const struct command command_container_ls = {

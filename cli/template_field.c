@@ -235,6 +235,11 @@ static int field_of_struct(struct template_run *run, const struct node *at, cons
     struct value *ret)
 {
     const struct codec_field *row = find_row(base->type, name);
+    const struct json *more = row || !base->is_record ? NULL : json_get(base->json, name);
+    if (more) { /* a record may have members besides its table */
+        *ret = value_of_json(more, NULL);
+        return 0;
+    }
     if (!row)
         return run_fail(run, at, "can't evaluate field %s in type %s", name, value_type_name(run, base));
     *ret = value_of_json(json_get_nocase(base->json, row->name), row);

@@ -187,9 +187,9 @@ static bool json_struct(const struct value *value, struct buf *out)
 void value_json(const struct value *value, struct buf *out)
 {
     bool is_map = value->kind == VALUE_MAP || value->kind == VALUE_STRUCT;
-    if (value->kind == VALUE_STRUCT && value->is_record)
+    if (value->kind == VALUE_STRUCT && value->is_record && !value->type)
         json_record(value, out);
-    else if (value->kind == VALUE_STRUCT && value->type && value->json && json_struct(value, out))
+    else if (value->kind == VALUE_STRUCT && value->type && !value->is_record && value->json && json_struct(value, out))
         return;
     else if (value->json && (value->kind != VALUE_NIL && value->kind != VALUE_NONE))
         json_text_write(value->json, NULL, NULL, out);
