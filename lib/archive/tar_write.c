@@ -47,7 +47,7 @@ static bool put_path(unsigned char *block, const char *path)
         memcpy(block, path, length);
         return true;
     }
-    for (size_t cut = length > 256 ? length : 155; cut > 0 && length <= 256; cut--) {
+    for (size_t cut = MIN(length - 1, (size_t)155); cut > 0 && length <= 256; cut--) {
         if (path[cut] != '/' || length - cut - 1 > 100 || length - cut - 1 == 0)
             continue;
         memcpy(block + 345, path, cut);
