@@ -244,9 +244,11 @@ static int read_all(struct line_reader *reader, struct err *err)
 {
     const char *raw;
     size_t length;
-    while (next_raw(reader, &raw, &length))
+    while (next_raw(reader, &raw, &length)) {
+        unsigned number = reader->number;
         if (read_line(reader, raw, length, err) < 0)
-            return -1;
+            return err_wrap(err, "dockerfile parse error on line %u", number);
+    }
     return reader->file->count ? 0 : err_set(err, ERR_INVALID, "file with no instructions");
 }
 

@@ -69,8 +69,8 @@ TEST(directives)
 {
     CHECK_PARSED("#syntax=x\n# Check = skip=all\n#escape=\\\nFROM a\n", "syntax x\ncheck skip=all\n4-4 FROM \"a\"\n");
     CHECK_PARSED("# a\n# escape=`\nFROM a\n", "3-3 FROM \"a\"\n");
-    CHECK_PARSED("# escape=^\nFROM a\n", "error: invalid escape token '^' does not match ` or \\\n");
-    CHECK_PARSED("# escape=\\\n# escape=`\nFROM a\n", "error: only one escape parser directive can be used\n");
+    CHECK_PARSED("# escape=^\nFROM a\n", "error: dockerfile parse error on line 1: invalid escape token '^' does not match ` or \\\n");
+    CHECK_PARSED("# escape=\\\n# escape=`\nFROM a\n", "error: dockerfile parse error on line 2: only one escape parser directive can be used\n");
 }
 
 TEST(heredocs)
@@ -80,7 +80,7 @@ TEST(heredocs)
     CHECK_PARSED("FROM a\nCMD cat <<EOF\nLABEL a=\"<<B\"\n",
                  "1-1 FROM \"a\"\n2-2 CMD \"cat <<EOF\"\n3-3 LABEL \"a\" \"\\\"<<B\\\"\"\n");
     CHECK_PARSED("FROM a\nRUN cat <<EOF && echo it's\n", "1-1 FROM \"a\"\n2-2 RUN \"cat <<EOF && echo it's\"\n");
-    CHECK_PARSED("FROM a\nRUN <<EOF\nx\n", "error: unterminated heredoc\n");
+    CHECK_PARSED("FROM a\nRUN <<EOF\nx\n", "error: dockerfile parse error on line 2: unterminated heredoc\n");
     CHECK_PARSED("FROM a\nONBUILD COPY <<E /x\nz\nE\n",
                  "1-1 FROM \"a\"\n2-4 ONBUILD \"COPY <<E /x\"\n    <<E \"z\\n\"\n");
     CHECK_PARSED("FROM a\nCOPY a <<E\nz\nE\n",
@@ -138,10 +138,10 @@ TEST(mistakes)
         CHECK_PARSED(text, want);
     }
     CHECK_PARSED("FROM a\nCMD [\"a\", 1]\n",
-                 "error: when using JSON array syntax, arrays must be comprised of strings only\n");
-    CHECK_PARSED("FROM a\nENV ONLY\n", "error: ENV must have two arguments\n");
+                 "error: dockerfile parse error on line 2: when using JSON array syntax, arrays must be comprised of strings only\n");
+    CHECK_PARSED("FROM a\nENV ONLY\n", "error: dockerfile parse error on line 2: ENV must have two arguments\n");
     CHECK_PARSED("FROM a\nENV a=b c\n",
-                 "error: Syntax error - can't find = in \"c\". Must be of the form: name=value\n");
+                 "error: dockerfile parse error on line 2: Syntax error - can't find = in \"c\". Must be of the form: name=value\n");
     CHECK_PARSED("# nothing\n", "error: file with no instructions\n");
     CHECK_PARSED("", "error: file with no instructions\n");
 }
