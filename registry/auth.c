@@ -38,7 +38,9 @@ static const struct codec_field token_answer_fields[] = {
     F_END,
 };
 static const struct codec_type token_answer_type = {
-    .name = "token_answer", .size = sizeof(struct token_answer), .fields = token_answer_fields,
+    .name = "token_answer",
+    .size = sizeof(struct token_answer),
+    .fields = token_answer_fields,
 };
 
 struct auth *auth_new(struct http *http, const struct job_auth *given)
@@ -131,11 +133,15 @@ int auth_check_realm(const struct endpoint *endpoint, const struct url *realm, s
     if (url_is_https(realm))
         return 0;
     if (endpoint->https)
-        return err_set(err, ERR_FORBIDDEN, "refused to ask %s for a token: the registry speaks https, its token server only http", realm->host);
+        return err_set(err, ERR_FORBIDDEN,
+                       "refused to ask %s for a token: the registry speaks https, its token server only http",
+                       realm->host);
     if (url_parse(endpoint->base, &home, err) < 0)
         return -1;
     if (!url_same_host(&home, realm))
-        return err_set(err, ERR_FORBIDDEN, "refused to ask %s for a token: it speaks only http and is not the registry's own host", realm->host);
+        return err_set(err, ERR_FORBIDDEN,
+                       "refused to ask %s for a token: it speaks only http and is not the registry's own host",
+                       realm->host);
     return 0;
 }
 
@@ -157,8 +163,8 @@ static void put_field(struct buf *out, const char *name, const char *value)
 }
 
 /* OAuth2 by an identity token: everything in the form, nothing in the URL. */
-static int ask_by_identity(struct auth *auth, struct exchange *exchange, const struct url *realm, const struct challenge *challenge,
-                           const char *scope, struct err *err)
+static int ask_by_identity(struct auth *auth, struct exchange *exchange, const struct url *realm,
+                           const struct challenge *challenge, const char *scope, struct err *err)
 {
     AUTO_BUF struct buf form = BUF_INIT(BUF_TEXT_MAX);
     put_field(&form, "grant_type", "refresh_token");
@@ -176,8 +182,9 @@ static int ask_by_identity(struct auth *auth, struct exchange *exchange, const s
     return r;
 }
 
-static int ask_by_name(struct auth *auth, struct exchange *exchange, const struct endpoint *endpoint, const struct url *realm,
-                       const struct challenge *challenge, const char *scope, bool offline, struct err *err)
+static int ask_by_name(struct auth *auth, struct exchange *exchange, const struct endpoint *endpoint,
+                       const struct url *realm, const struct challenge *challenge, const char *scope, bool offline,
+                       struct err *err)
 {
     AUTO_BUF struct buf query = BUF_INIT(BUF_TEXT_MAX);
     bool named = auth_has_user(auth) && !endpoint->mirror;
@@ -201,7 +208,8 @@ static int ask_by_name(struct auth *auth, struct exchange *exchange, const struc
     return http_do_alone(auth->http, exchange, err);
 }
 
-static void keep_token(struct auth *auth, const struct endpoint *endpoint, const char *scope, char *text, int64_t seconds)
+static void keep_token(struct auth *auth, const struct endpoint *endpoint, const char *scope, char *text,
+                       int64_t seconds)
 {
     struct token *token = find_token(auth, endpoint->base, scope);
     if (token) {
@@ -212,7 +220,9 @@ static void keep_token(struct auth *auth, const struct endpoint *endpoint, const
     }
     int64_t life = seconds > 0 && seconds < 366 * 86400 ? seconds : TOKEN_LIFE_SECONDS;
     life = life > 2 * TOKEN_MARGIN_SECONDS ? life - TOKEN_MARGIN_SECONDS : life;
-    *token = (struct token){ .base = xstrdup(endpoint->base), .scope = xstrdup(scope), .text = text,
+    *token = (struct token){ .base = xstrdup(endpoint->base),
+                             .scope = xstrdup(scope),
+                             .text = text,
                              .expires_ns = time_monotonic_ns() + life * NANOS_PER_SECOND };
 }
 
@@ -225,13 +235,14 @@ static bool is_sendable(const char *text)
     return true;
 }
 
-static int take_answer(struct auth *auth, const struct endpoint *endpoint, const char *scope, const struct exchange *exchange,
-                       char **ret_identity, struct err *err)
+static int take_answer(struct auth *auth, const struct endpoint *endpoint, const char *scope,
+                       const struct exchange *exchange, char **ret_identity, struct err *err)
 {
     struct token_answer answer;
     if (exchange->status < 200 || exchange->status >= 300)
         return refusal_err(exchange, NULL, err);
-    if (codec_decode(&token_answer_type, exchange->kept.length ? exchange->kept.data : "", exchange->kept.length, &answer, err) < 0) {
+    if (codec_decode(&token_answer_type, exchange->kept.length ? exchange->kept.data : "", exchange->kept.length,
+                     &answer, err) < 0) {
         err->kind = ERR_INTERNAL;
         return err_wrap(err, "unable to decode token response");
     }
@@ -247,8 +258,8 @@ static int take_answer(struct auth *auth, const struct endpoint *endpoint, const
     return r;
 }
 
-static int fetch_token(struct auth *auth, const struct endpoint *endpoint, const struct challenge *challenge, const char *scope,
-                       char **ret_identity, struct err *err)
+static int fetch_token(struct auth *auth, const struct endpoint *endpoint, const struct challenge *challenge,
+                       const char *scope, char **ret_identity, struct err *err)
 {
     AUTO_URL struct url realm = URL_INIT;
     AUTO_EXCHANGE struct exchange exchange = EXCHANGE_INIT;
@@ -301,7 +312,8 @@ static int meet(struct auth *auth, const struct endpoint *endpoint, const char *
     return r;
 }
 
-static int auth_challenged(void *arg, const struct endpoint *endpoint, const char *scope, const struct exchange *answer, struct err *err)
+static int auth_challenged(void *arg, const struct endpoint *endpoint, const char *scope, const struct exchange *answer,
+                           struct err *err)
 {
     return meet(arg, endpoint, scope, answer, NULL, err);
 }
@@ -311,7 +323,8 @@ struct http_auth auth_handler(struct auth *auth)
     return (struct http_auth){ .arg = auth, .header = auth_header, .challenged = auth_challenged };
 }
 
-int auth_login(struct auth *auth, const struct endpoint *endpoint, const struct exchange *answer, char **ret_identity, struct err *err)
+int auth_login(struct auth *auth, const struct endpoint *endpoint, const struct exchange *answer, char **ret_identity,
+               struct err *err)
 {
     *ret_identity = NULL;
     return meet(auth, endpoint, "", answer, ret_identity, err) < 0 ? -1 : 0;

@@ -12,9 +12,10 @@ void auth_free(struct auth *auth);
 CLEANUP_FN(struct auth, auth_free)
 /* For http_set_auth(). */
 struct http_auth auth_handler(struct auth *auth);
-/* For a login: a token of no scope is asked for, and an identity token beside it. *ret_identity is the caller's, maybe NULL.
- * answer: a 401 of the endpoint's /v2/. */
-int auth_login(struct auth *auth, const struct endpoint *endpoint, const struct exchange *answer, char **ret_identity, struct err *err);
+/* For a login: a token of no scope is asked for, and an identity token beside it. *ret_identity is the caller's, maybe
+ * NULL. answer: a 401 of the endpoint's /v2/. */
+int auth_login(struct auth *auth, const struct endpoint *endpoint, const struct exchange *answer, char **ret_identity,
+               struct err *err);
 bool auth_has_user(const struct auth *auth);
 
 /* ERR_FORBIDDEN unless tokens may be fetched from the realm: https, or http for an endpoint that is http itself, and

@@ -65,7 +65,8 @@ static int take_pair(int dir_fd, const char *cert_name, char *const *names, stru
     AUTO_FREE char *stem = xstrndup(cert_name, strlen(cert_name) - strlen(".cert"));
     AUTO_FREE char *key_name = str_format("%s.key", stem);
     if (!strv_contains(names, key_name))
-        return err_set(err, ERR_INVALID, "missing key %s for client certificate %s. CA certificates must use the extension .crt",
+        return err_set(err, ERR_INVALID,
+                       "missing key %s for client certificate %s. CA certificates must use the extension .crt",
                        key_name, cert_name);
     if (ret->certificate)
         return 0; /* one pair is shown; the first by name */
@@ -74,7 +75,8 @@ static int take_pair(int dir_fd, const char *cert_name, char *const *names, stru
     return read_pem(dir_fd, key_name, &ret->key, err);
 }
 
-static int take_file(int dir_fd, const char *name, char *const *names, struct buf *authorities, struct certs *ret, struct err *err)
+static int take_file(int dir_fd, const char *name, char *const *names, struct buf *authorities, struct certs *ret,
+                     struct err *err)
 {
     if (str_ends(name, ".cert"))
         return take_pair(dir_fd, name, names, ret, err);

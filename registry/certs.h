@@ -3,12 +3,13 @@
  * files. */
 #pragma once
 #include "lib/base/err.h"
+
 #include <stddef.h>
 
 struct certs {
-    char *host;                 /* host[:port] they belong to */
-    char *authorities;          /* PEM, "" = none of its own */
-    char *certificate, *key;    /* PEM, NULL = none */
+    char *host;              /* host[:port] they belong to */
+    char *authorities;       /* PEM, "" = none of its own */
+    char *certificate, *key; /* PEM, NULL = none */
 };
 void certs_done(struct certs *certs);
 /* dir NULL or "": /etc/holk/certs.d, else /etc/docker/certs.d, whichever has a directory for the host. No directory is

@@ -13,7 +13,8 @@
 
 static bool is_token_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static const char *skip_space(const char *p)
@@ -108,7 +109,8 @@ static const char *skip_credentials(const char *p)
 {
     const char *start = skip_space(p), *end = skip_token68(start);
     const char *name_end = skip_token(start);
-    bool is_param = *skip_space(name_end) == '=' && skip_space(name_end)[1] && !strchr(" \t,=", skip_space(name_end)[1]);
+    bool is_param =
+        *skip_space(name_end) == '=' && skip_space(name_end)[1] && !strchr(" \t,=", skip_space(name_end)[1]);
     bool ends = !*skip_space(end) || *skip_space(end) == ',';
     return start > p && end > start && !is_param && ends ? end : p;
 }

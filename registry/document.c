@@ -1,10 +1,9 @@
 /* Manifests and indexes: which of the two a document is, and whether it is what was asked for. */
-#include "registry/internal.h"
-
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/json/value.h"
 #include "lib/oci/digest.h"
+#include "registry/internal.h"
 #include "registry/sha256.h"
 
 void document_done(struct document *document)
@@ -21,8 +20,8 @@ static char *bare_type(const char *content_type)
     return str_lower(type);
 }
 
-static int check_digest(const char *bytes, size_t length, const char *header_digest, const char *wanted, char computed[SHA256_TEXT_SIZE],
-                        struct err *err)
+static int check_digest(const char *bytes, size_t length, const char *header_digest, const char *wanted,
+                        char computed[SHA256_TEXT_SIZE], struct err *err)
 {
     const char *const others[] = { wanted, header_digest };
     sha256_bytes(bytes, length, computed);
@@ -45,27 +44,33 @@ static int check_kind(const struct json *json, const char *content_type, struct 
     AUTO_FREE char *type = content_type ? bare_type(content_type) : NULL;
     enum media_kind by_type = media_kind_of(type);
     if (by_type == MEDIA_MANIFEST_V1 || json_get(json, "fsLayers") || json_int(json_get(json, "schemaVersion")) == 1)
-        return err_set(err, ERR_UNSUPPORTED, "the registry has only an image manifest of version 2, schema 1 under this name, a format that is no longer supported: "
-                       "the image must be pushed again as schema 2 or OCI");
+        return err_set(
+            err, ERR_INVALID,
+            "the registry has an image manifest of version 2, schema 1 under this name, a format that is not supported "
+            "any more: the image must be pushed again as schema 2 or OCI");
     if (layers && manifests)
-        return err_set(err, ERR_INTERNAL, "ambiguous manifest: it has both layers and manifests");
+        return err_set(err, ERR_INVALID, "ambiguous manifest: it has both layers and manifests");
     if (inside && type && by_type != MEDIA_OTHER && !str_eq(inside, type))
-        return err_set(err, ERR_INTERNAL, "if present, mediaType in manifest should be '%s' not '%.100s'", type, inside);
+        return err_set(err, ERR_INVALID, "if present, mediaType in manifest should be '%s' not '%.100s'", type, inside);
     /* A registry of files alone says text/plain or application/json: then the document itself says what it is. */
-    bool generic = !type || str_eq(type, "application/json") || str_eq(type, "text/plain") || str_eq(type, "application/octet-stream");
+    bool generic = !type || str_eq(type, "application/json") || str_eq(type, "text/plain") ||
+                   str_eq(type, "application/octet-stream");
     const char *named = by_type != MEDIA_OTHER ? type : generic ? inside : NULL;
     enum media_kind kind = media_kind_of(named);
     if (kind != MEDIA_MANIFEST && kind != MEDIA_INDEX)
-        return err_set(err, ERR_INTERNAL, "unsupported manifest media type %.100s", named ? named : type ? type : "(none)");
+        return err_set(err, ERR_INVALID, "unsupported manifest media type %.100s",
+                       named  ? named
+                       : type ? type
+                              : "(none)");
     if ((!layers && !manifests) || kind != by_shape)
-        return err_set(err, ERR_INTERNAL, "the manifest is not what its media type %s says", named);
+        return err_set(err, ERR_INVALID, "the manifest is not what its media type %s says", named);
     ret->kind = kind;
     ret->media_type = xstrdup(named);
     return 0;
 }
 
-int document_check(const char *bytes, size_t length, const char *content_type, const char *header_digest, const char *wanted,
-                   struct document *ret, struct err *err)
+int document_check(const char *bytes, size_t length, const char *content_type, const char *header_digest,
+                   const char *wanted, struct document *ret, struct err *err)
 {
     CLEANUP(json_free) struct json *json = NULL;
     char computed[SHA256_TEXT_SIZE];
@@ -92,11 +97,13 @@ int document_check(const char *bytes, size_t length, const char *content_type, c
 static bool is_candidate(const struct oci_descriptor *descriptor)
 {
     const struct oci_platform *platform = descriptor->platform;
-    bool unknown = platform && (str_eq(platform->os, "unknown") || str_eq(platform->architecture, "unknown")); /* attestations */
+    bool unknown =
+        platform && (str_eq(platform->os, "unknown") || str_eq(platform->architecture, "unknown")); /* attestations */
     return !unknown && media_kind_of(descriptor->media_type) == MEDIA_MANIFEST && digest_is_sha256(descriptor->digest);
 }
 
-int document_choose(const struct oci_index *index, const struct platform *wanted, const struct oci_descriptor **ret, struct err *err)
+int document_choose(const struct oci_index *index, const struct platform *wanted, const struct oci_descriptor **ret,
+                    struct err *err)
 {
     AUTO_FREE struct platform *platforms = xcalloc(index->manifests.count + 1, sizeof *platforms);
     AUTO_FREE size_t *where = xcalloc(index->manifests.count + 1, sizeof *where);

@@ -127,8 +127,11 @@ static void add_mirror(struct endpoints *endpoints, const char *text, char *cons
     if (!url_is_https(&url) && !insecure)
         return;
     struct endpoint *endpoint = add(endpoints);
-    *endpoint = (struct endpoint){ .base = xstrdup(url.text), .host = take_ptr(&host_port), .https = url_is_https(&url),
-                                   .verify = !insecure, .mirror = true };
+    *endpoint = (struct endpoint){ .base = xstrdup(url.text),
+                                   .host = take_ptr(&host_port),
+                                   .https = url_is_https(&url),
+                                   .verify = !insecure,
+                                   .mirror = true };
     for (size_t length = strlen(endpoint->base); length && endpoint->base[length - 1] == '/';)
         endpoint->base[--length] = '\0';
 }

@@ -2,6 +2,7 @@
  * then the registry itself by https, and by http too when it is loopback or listed as insecure. */
 #pragma once
 #include "lib/base/err.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -23,5 +24,6 @@ int endpoints_make(const char *domain, char *const *mirrors, char *const *insecu
                    struct endpoints *ret, struct err *err);
 /* Is host[:port] in the list (itself, its host's address or address range), or loopback? */
 bool endpoint_insecure(const char *host_port, char *const *insecure_registries);
-/* The host:port of what a client calls its server: "https://index.docker.io/v1/", "http://x:5000/", "x". Caller frees. */
+/* The host:port of what a client calls its server: "https://index.docker.io/v1/", "http://x:5000/", "x". Caller frees.
+ */
 char *endpoint_domain(const char *server_address);

@@ -2,12 +2,11 @@
  * knows how far it has come; after a broken connection it goes on there by Range, and begins anew when the registry
  * will not. Only sizes and digests that are exactly right end in sink->done. A blob that a mirror cannot give is asked
  * of the next endpoint. */
-#include "registry/internal.h"
-
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/base/timefmt.h"
+#include "registry/internal.h"
 #include "registry/refusal.h"
 #include "registry/sha256.h"
 
@@ -18,7 +17,12 @@
 #define STEP_MS 1000
 
 /* Why a callback of ours ended an exchange. */
-enum verdict { VERDICT_NONE, VERDICT_SINK /* the sink's word */, VERDICT_SIZE /* not what the manifest says */, VERDICT_RANGE /* another part than asked for */ };
+enum verdict {
+    VERDICT_NONE,
+    VERDICT_SINK /* the sink's word */,
+    VERDICT_SIZE /* not what the manifest says */,
+    VERDICT_RANGE /* another part than asked for */
+};
 enum download_state { DOWNLOAD_WAITING, DOWNLOAD_RUNNING, DOWNLOAD_PAUSED, DOWNLOAD_DONE };
 struct fetch;
 struct download {
@@ -79,7 +83,8 @@ static int on_blob_head(struct exchange *exchange, struct err *err)
         if (range_start(exchange) != (int64_t)download->have || !download->begun) {
             download->no_range = true;
             download->verdict = VERDICT_RANGE;
-            return err_set(err, ERR_INTERNAL, "the registry answered another part of %s than was asked for", download->want->digest);
+            return err_set(err, ERR_INTERNAL, "the registry answered another part of %s than was asked for",
+                           download->want->digest);
         }
     } else if (restart(download, err) < 0) {
         return -1;
@@ -88,8 +93,8 @@ static int on_blob_head(struct exchange *exchange, struct err *err)
     if (exchange->content_length < 0 || total == (uint64_t)download->want->size)
         return 0;
     download->verdict = VERDICT_SIZE;
-    return err_set(err, ERR_INTERNAL, "size mismatch: blob %s has %llu bytes, the manifest says %lld", download->want->digest,
-                   (unsigned long long)total, (long long)download->want->size);
+    return err_set(err, ERR_INTERNAL, "size mismatch: blob %s has %llu bytes, the manifest says %lld",
+                   download->want->digest, (unsigned long long)total, (long long)download->want->size);
 }
 
 static int on_blob_data(struct exchange *exchange, const void *bytes, size_t length, struct err *err)
@@ -98,8 +103,8 @@ static int on_blob_data(struct exchange *exchange, const void *bytes, size_t len
     const struct blob_sink *sink = download->fetch->sink;
     if (length > (uint64_t)download->want->size - download->have) {
         download->verdict = VERDICT_SIZE;
-        return err_set(err, ERR_INTERNAL, "size mismatch: blob %s is larger than the %lld bytes the manifest says", download->want->digest,
-                       (long long)download->want->size);
+        return err_set(err, ERR_INTERNAL, "size mismatch: blob %s is larger than the %lld bytes the manifest says",
+                       download->want->digest, (long long)download->want->size);
     }
     if (sink->write(sink->arg, download->index, bytes, length, download->have, err) < 0) {
         download->verdict = VERDICT_SINK;
@@ -179,7 +184,8 @@ static void pause_or_give_up(struct download *download, const struct err *err)
     download->resume_ns = time_monotonic_ns() + pause * 1000000;
     download->state = DOWNLOAD_PAUSED;
     if (pause >= 1000) {
-        (void)snprintf(text, sizeof text, "Retrying in %lld second%s", (long long)(pause / 1000), pause / 1000 == 1 ? "" : "s");
+        (void)snprintf(text, sizeof text, "Retrying in %lld second%s", (long long)(pause / 1000),
+                       pause / 1000 == 1 ? "" : "s");
         tell(download, text);
     }
 }
@@ -211,7 +217,8 @@ static void on_blob_done(struct exchange *exchange)
     if (download->verdict == VERDICT_SINK) {
         fail(download->fetch, &err);
     } else if (exchange->trouble != TROUBLE_NONE) {
-        bool again = http_worth_retry(exchange) || download->verdict == VERDICT_RANGE || exchange->trouble == TROUBLE_CONNECT;
+        bool again =
+            http_worth_retry(exchange) || download->verdict == VERDICT_RANGE || exchange->trouble == TROUBLE_CONNECT;
         (again ? pause_or_give_up : give_up)(download, &err);
     } else if (exchange->status == 416 && download->have) {
         download->no_range = true;
@@ -234,7 +241,8 @@ static int start_due(struct fetch *fetch)
     int64_t now = time_monotonic_ns(), soonest = now + (int64_t)STEP_MS * 1000000;
     for (size_t i = 0; i < fetch->count && !fetch->failed; i++) {
         struct download *download = &fetch->downloads[i];
-        bool due = download->state == DOWNLOAD_WAITING || (download->state == DOWNLOAD_PAUSED && download->resume_ns <= now);
+        bool due =
+            download->state == DOWNLOAD_WAITING || (download->state == DOWNLOAD_PAUSED && download->resume_ns <= now);
         if (due && fetch->running < PARALLEL)
             begin(download);
         else if (download->state == DOWNLOAD_PAUSED && !due)
@@ -257,7 +265,8 @@ static int run(struct fetch *fetch)
     return fetch->failed ? -1 : 0;
 }
 
-int registry_fetch(struct registry *registry, const struct blob_want *wants, size_t count, const struct blob_sink *sink, struct err *err)
+int registry_fetch(struct registry *registry, const struct blob_want *wants, size_t count, const struct blob_sink *sink,
+                   struct err *err)
 {
     struct fetch fetch = { .registry = registry, .sink = sink, .count = count };
     if (registry_open(registry, err) < 0)
@@ -267,8 +276,9 @@ int registry_fetch(struct registry *registry, const struct blob_want *wants, siz
             return err_set(err, ERR_UNSUPPORTED, "unsupported layer digest %.80s: only sha256 is", wants[i].digest);
     fetch.downloads = xcalloc(count + 1, sizeof *fetch.downloads);
     for (size_t i = 0; i < count; i++) {
-        fetch.downloads[i] = (struct download){ .fetch = &fetch, .index = i, .want = &wants[i], .exchange = EXCHANGE_INIT,
-                                                .endpoint = registry->current };
+        fetch.downloads[i] = (struct download){
+            .fetch = &fetch, .index = i, .want = &wants[i], .exchange = EXCHANGE_INIT, .endpoint = registry->current
+        };
         if (i >= PARALLEL)
             tell(&fetch.downloads[i], "Waiting");
     }

@@ -34,7 +34,8 @@ struct http {
 struct http *http_new(const struct certs *certs, size_t cert_count, struct err *err)
 {
     CLEANUP(http_free) struct http *http = xcalloc(1, sizeof *http);
-    *http = (struct http){ .certs = certs, .cert_count = cert_count, .agent = str_format("holk/%s (linux)", HOLK_VERSION) };
+    *http =
+        (struct http){ .certs = certs, .cert_count = cert_count, .agent = str_format("holk/%s (linux)", HOLK_VERSION) };
     if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK || !(http->multi = curl_multi_init())) {
         err_set(err, ERR_INTERNAL, "start the HTTP client");
         return NULL;
@@ -64,8 +65,9 @@ void http_wake(struct http *http)
 
 static void clear_answer(struct exchange *exchange)
 {
-    char **const texts[] = { &exchange->content_type, &exchange->location, &exchange->link, &exchange->digest, &exchange->range,
-                             &exchange->content_range, &exchange->authenticate, &exchange->chunk_min };
+    char **const texts[] = { &exchange->content_type, &exchange->location, &exchange->link,
+                             &exchange->digest,       &exchange->range,    &exchange->content_range,
+                             &exchange->authenticate, &exchange->chunk_min };
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         free(take_ptr(texts[i]));
     exchange->status = 0;
@@ -176,8 +178,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
     size_t room = exchange->kept.max > exchange->kept.length ? exchange->kept.max - exchange->kept.length : 0;
     if (length > room && is_success(exchange)) {
         exchange->trouble = TROUBLE_REFUSED;
-        err_set(&exchange->failure, ERR_INVALID, "the answer of the registry is larger than %zu bytes (%s)", exchange->kept.max,
-                exchange->at.text);
+        err_set(&exchange->failure, ERR_INVALID, "the answer of the registry is larger than %zu bytes (%s)",
+                exchange->kept.max, exchange->at.text);
         return 0;
     }
     buf_append(&exchange->kept, bytes, MIN(length, room));
@@ -224,7 +226,8 @@ static bool is_at_home(const struct exchange *exchange)
 {
     AUTO_URL struct url home = URL_INIT;
     struct err ignored = { 0 };
-    return exchange->endpoint && url_parse(exchange->endpoint->base, &home, &ignored) == 0 && url_same_origin(&home, &exchange->at);
+    return exchange->endpoint && url_parse(exchange->endpoint->base, &home, &ignored) == 0 &&
+           url_same_origin(&home, &exchange->at);
 }
 
 /* Leniency about certificates is for the host that was named insecure, on any port of it. */
@@ -232,7 +235,8 @@ static bool is_same_host(const struct exchange *exchange)
 {
     AUTO_URL struct url home = URL_INIT;
     struct err ignored = { 0 };
-    return exchange->endpoint && url_parse(exchange->endpoint->base, &home, &ignored) == 0 && url_same_host(&home, &exchange->at);
+    return exchange->endpoint && url_parse(exchange->endpoint->base, &home, &ignored) == 0 &&
+           url_same_host(&home, &exchange->at);
 }
 
 static const char *env_of(const char *upper, const char *lower)
@@ -338,7 +342,8 @@ static void prepare(struct http *http, struct exchange *exchange)
     exchange->header_list = header_list(http, exchange, at_home);
     curl_easy_setopt(easy, CURLOPT_URL, exchange->at.text);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1); /* several connections move more than one */
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                     (long)CURL_HTTP_VERSION_1_1); /* several connections move more than one */
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, http->agent);
@@ -347,7 +352,8 @@ static void prepare(struct http *http, struct exchange *exchange)
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, big ? READ_BUFFER : 64L << 10);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, exchange->idle_seconds ? (long)exchange->idle_seconds : IDLE_SECONDS);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
+                     exchange->idle_seconds ? (long)exchange->idle_seconds : IDLE_SECONDS);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, exchange);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -373,7 +379,8 @@ static bool is_redirect(const struct exchange *exchange)
 {
     int status = exchange->status;
     bool asks = str_eq(exchange->method, "GET") || str_eq(exchange->method, "HEAD");
-    return exchange->location && (status == 307 || status == 308 || (asks && (status == 301 || status == 302 || status == 303)));
+    return exchange->location &&
+           (status == 307 || status == 308 || (asks && (status == 301 || status == 302 || status == 303)));
 }
 
 static int follow(struct exchange *exchange)
@@ -398,11 +405,12 @@ static int judge(struct exchange *exchange)
     struct http *http = exchange->http;
     if (is_redirect(exchange))
         return follow(exchange);
-    if (exchange->status != 401 || exchange->once || !exchange->scope || !http->auth.challenged || exchange->challenges >= CHALLENGES_MET_MAX ||
-        !is_at_home(exchange))
+    if (exchange->status != 401 || exchange->once || !exchange->scope || !http->auth.challenged ||
+        exchange->challenges >= CHALLENGES_MET_MAX || !is_at_home(exchange))
         return 0;
     exchange->challenges++;
-    int again = http->auth.challenged(http->auth.arg, exchange->endpoint, exchange->scope, exchange, &exchange->failure);
+    int again =
+        http->auth.challenged(http->auth.arg, exchange->endpoint, exchange->scope, exchange, &exchange->failure);
     if (again < 0)
         exchange->trouble = TROUBLE_REFUSED;
     return again;

@@ -7,6 +7,7 @@
 #include "registry/certs.h"
 #include "registry/endpoint.h"
 #include "registry/url.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,13 +29,14 @@ struct exchange {
     const char *scope;               /* borrowed: what a token must allow; NULL = no credentials at all */
     const void *body;                /* borrowed; sent by POST, PUT and PATCH */
     size_t body_length;
-    int body_fd;                     /* borrowed; instead of body: body_size bytes from body_offset on */
+    int body_fd; /* borrowed; instead of body: body_size bytes from body_offset on */
     uint64_t body_offset, body_size;
-    size_t keep_max;                 /* how much of an answer's body is kept in `kept`; 0 = 64 KiB */
-    bool once;                       /* a 401 is the answer, not a question */
-    int idle_seconds;                /* silence that counts as a stall; 0 = the usual */
+    size_t keep_max;  /* how much of an answer's body is kept in `kept`; 0 = 64 KiB */
+    bool once;        /* a 401 is the answer, not a question */
+    int idle_seconds; /* silence that counts as a stall; 0 = the usual */
     void *arg;
-    /* All may be NULL. on_head: a 2xx has begun. on_data: bytes of a 2xx, else they are kept. -1 with err ends the exchange. */
+    /* All may be NULL. on_head: a 2xx has begun. on_data: bytes of a 2xx, else they are kept. -1 with err ends the
+     * exchange. */
     int (*on_head)(struct exchange *exchange, struct err *err);
     int (*on_data)(struct exchange *exchange, const void *bytes, size_t length, struct err *err);
     void (*on_sent)(struct exchange *exchange, uint64_t bytes);
@@ -57,7 +59,10 @@ struct exchange {
     uint64_t sent;
     char curl_error[256];
 };
-#define EXCHANGE_INIT { .body_fd = -1, .content_length = -1, .retry_after_s = -1 }
+#define EXCHANGE_INIT                                                                                                  \
+    {                                                                                                                  \
+        .body_fd = -1, .content_length = -1, .retry_after_s = -1                                                       \
+    }
 void exchange_done(struct exchange *exchange); /* also takes a running one back */
 #define AUTO_EXCHANGE __attribute__((cleanup(exchange_done)))
 
@@ -66,7 +71,8 @@ void exchange_done(struct exchange *exchange); /* also takes a running one back 
 struct http_auth {
     void *arg;
     char *(*header)(void *arg, const struct endpoint *endpoint, const char *scope);
-    int (*challenged)(void *arg, const struct endpoint *endpoint, const char *scope, const struct exchange *answer, struct err *err);
+    int (*challenged)(void *arg, const struct endpoint *endpoint, const char *scope, const struct exchange *answer,
+                      struct err *err);
 };
 
 /* certs: one per host, borrowed. */

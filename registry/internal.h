@@ -33,6 +33,8 @@ bool registry_next_endpoint(struct registry *registry, const struct exchange *ex
 
 /* document.c: pure checks */
 /* wanted: a digest or NULL; header_digest, content_type: of the answer, maybe NULL. */
-int document_check(const char *bytes, size_t length, const char *content_type, const char *header_digest, const char *wanted, struct document *ret, struct err *err);
+int document_check(const char *bytes, size_t length, const char *content_type, const char *header_digest,
+                   const char *wanted, struct document *ret, struct err *err);
 /* Which member of the index; -1 with ERR_NOT_FOUND. */
-int document_choose(const struct oci_index *index, const struct platform *wanted, const struct oci_descriptor **ret, struct err *err);
+int document_choose(const struct oci_index *index, const struct platform *wanted, const struct oci_descriptor **ret,
+                    struct err *err);

@@ -1,8 +1,7 @@
 /* Are these credentials good? */
-#include "registry/internal.h"
-
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "registry/internal.h"
 #include "registry/trouble.h"
 
 static int front_door(const struct registry *registry, struct exchange *exchange, const char *scope, struct err *err)

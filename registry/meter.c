@@ -83,10 +83,14 @@ static void *tell(void *arg)
     return NULL;
 }
 
-struct meter *meter_new(size_t count, const char *verb, void (*emit)(void *arg, size_t index, const char *status, int64_t current, int64_t total), void *arg)
+struct meter *meter_new(size_t count, const char *verb,
+                        void (*emit)(void *arg, size_t index, const char *status, int64_t current, int64_t total),
+                        void *arg)
 {
     struct meter *meter = xcalloc(1, sizeof *meter);
-    *meter = (struct meter){ .verb = verb, .emit = emit, .arg = arg, .count = count, .counts = xcalloc(count + 1, sizeof *meter->counts) };
+    *meter = (struct meter){
+        .verb = verb, .emit = emit, .arg = arg, .count = count, .counts = xcalloc(count + 1, sizeof *meter->counts)
+    };
     mutex_init(&meter->lock);
     cond_init(&meter->moved);
     if (pthread_create(&meter->thread, NULL, tell, meter) == 0)

@@ -2,13 +2,12 @@
  * from another repository (MOUNT), get it from the engine (WANT), open an upload (BEGIN), send it at once (PUT) or, to
  * registries that want it so, in pieces (PATCH) with a closing PUT (COMMIT). Blobs come from registry_supply() on any
  * thread; everything else happens on the pushing thread. */
-#include "registry/internal.h"
-
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/base/timefmt.h"
 #include "lib/oci/digest.h"
+#include "registry/internal.h"
 #include "registry/refusal.h"
 #include "registry/sha256.h"
 
@@ -19,16 +18,27 @@
 #define IDLE_SECONDS 300 /* a registry may take its time to store what was sent */
 #define CHUNK_USUALLY ((uint64_t)64 << 20)
 
-enum step { STEP_WAITING, STEP_CHECK, STEP_MOUNT, STEP_WANT, STEP_BEGIN, STEP_PUT, STEP_PATCH, STEP_COMMIT, STEP_PAUSED, STEP_DONE };
+enum step {
+    STEP_WAITING,
+    STEP_CHECK,
+    STEP_MOUNT,
+    STEP_WANT,
+    STEP_BEGIN,
+    STEP_PUT,
+    STEP_PATCH,
+    STEP_COMMIT,
+    STEP_PAUSED,
+    STEP_DONE
+};
 struct upload {
     struct push *push;
     size_t index;
     struct push_blob *blob;
     enum step step;
     struct exchange exchange;
-    char *location, *scope; /* scope: of a mount */
-    uint64_t at, chunk;     /* chunked: sent so far; how much at once */
-    bool has_data, chunked, mount_tried, is_open; /* is_open: location is a fresh upload */
+    char *location, *scope;              /* scope: of a mount */
+    uint64_t at, chunk;                  /* in pieces: sent so far; how much at once */
+    bool has_data, mount_tried, is_open; /* is_open: location is a fresh upload */
     int fd, attempts;
     int64_t resume_ns;
 };
@@ -37,14 +47,14 @@ struct push {
     const struct push_source *source;
     struct upload *uploads;
     size_t count, running, finished;
-    bool failed;
+    bool failed, chunked; /* chunked: the registry takes blobs in pieces only */
     struct err err;
     struct supply { /* under registry->push_lock */
         bool fresh;
         char *digest, *media_type;
         int64_t size;
         int fd;
-    } *supplies;
+    } * supplies;
 };
 
 static void tell(struct upload *upload, const char *status)
@@ -186,7 +196,7 @@ static void send_open(struct upload *upload)
 {
     upload->is_open = false;
     upload->at = 0;
-    if (upload->chunked && upload->blob->size > 0)
+    if (upload->push->chunked && upload->blob->size > 0)
         do_patch(upload);
     else
         do_put(upload);
@@ -215,7 +225,8 @@ static void pause_or_fail(struct upload *upload, const struct err *err)
     upload->resume_ns = time_monotonic_ns() + pause * 1000000;
     upload->step = STEP_PAUSED;
     if (pause >= 1000) {
-        (void)snprintf(text, sizeof text, "Retrying in %lld second%s", (long long)(pause / 1000), pause / 1000 == 1 ? "" : "s");
+        (void)snprintf(text, sizeof text, "Retrying in %lld second%s", (long long)(pause / 1000),
+                       pause / 1000 == 1 ? "" : "s");
         tell(upload, text);
     }
 }
@@ -233,7 +244,8 @@ static int take_location(struct upload *upload)
     const struct exchange *exchange = &upload->exchange;
     if (!exchange->location)
         err_set(&err, ERR_INTERNAL, "the registry opened an upload without saying where");
-    else if (url_resolve(&exchange->at, exchange->location, &to, &err) == 0 && url_check_redirect(&exchange->at, &to, 0, &err) == 0) {
+    else if (url_resolve(&exchange->at, exchange->location, &to, &err) == 0 &&
+             url_check_redirect(&exchange->at, &to, 0, &err) == 0) {
         free(upload->location);
         upload->location = take_ptr(&to.text);
         return 0;
@@ -260,7 +272,8 @@ static void on_checked(struct upload *upload)
     const struct exchange *exchange = &upload->exchange;
     if (is_success(exchange))
         finish(upload, "Layer already exists");
-    else if (exchange->trouble != TROUBLE_NONE || exchange->status == 401 || exchange->status == 403 || http_worth_retry(exchange))
+    else if (exchange->trouble != TROUBLE_NONE || exchange->status == 401 || exchange->status == 403 ||
+             http_worth_retry(exchange))
         on_refused(upload);
     else if (!str_empty(upload->blob->mount_from) && !upload->mount_tried && *mount_repository(upload))
         do_mount(upload);
@@ -299,11 +312,12 @@ static void on_begun(struct upload *upload)
 static void on_put(struct upload *upload)
 {
     int status = upload->exchange.status;
-    bool at_once_refused = upload->exchange.trouble == TROUBLE_NONE && (status == 405 || status == 411 || status == 413 || status == 501);
+    bool at_once_refused =
+        upload->exchange.trouble == TROUBLE_NONE && (status == 405 || status == 411 || status == 413 || status == 501);
     if (is_success(&upload->exchange)) {
         finish(upload, "Pushed");
     } else if (at_once_refused && upload->step == STEP_PUT) {
-        upload->chunked = true;
+        upload->push->chunked = true;
         do_begin(upload);
     } else {
         on_refused(upload);
@@ -449,7 +463,8 @@ static int knock(struct registry *registry, struct err *err)
     }
 }
 
-int registry_push_blobs(struct registry *registry, struct push_blob *blobs, size_t count, const struct push_source *source, struct err *err)
+int registry_push_blobs(struct registry *registry, struct push_blob *blobs, size_t count,
+                        const struct push_source *source, struct err *err)
 {
     struct push push = { .registry = registry, .source = source, .count = count };
     if (registry_open(registry, err) < 0 || knock(registry, err) < 0)
@@ -457,7 +472,9 @@ int registry_push_blobs(struct registry *registry, struct push_blob *blobs, size
     push.uploads = xcalloc(count + 1, sizeof *push.uploads);
     push.supplies = xcalloc(count + 1, sizeof *push.supplies);
     for (size_t i = 0; i < count; i++) {
-        push.uploads[i] = (struct upload){ .push = &push, .index = i, .blob = &blobs[i], .exchange = EXCHANGE_INIT, .fd = -1, .chunk = CHUNK_USUALLY };
+        push.uploads[i] = (struct upload){
+            .push = &push, .index = i, .blob = &blobs[i], .exchange = EXCHANGE_INIT, .fd = -1, .chunk = CHUNK_USUALLY
+        };
         if (i >= PARALLEL && !blobs[i].bytes)
             tell(&push.uploads[i], "Waiting");
     }
@@ -488,7 +505,8 @@ void registry_supply(struct registry *registry, size_t index, char *digest, char
 {
     mutex_lock(&registry->push_lock);
     if (registry->push) {
-        registry->push->supplies[index] = (struct supply){ .fresh = true, .digest = digest, .media_type = media_type, .size = size, .fd = fd };
+        registry->push->supplies[index] =
+            (struct supply){ .fresh = true, .digest = digest, .media_type = media_type, .size = size, .fd = fd };
     } else {
         free(digest);
         free(media_type);
@@ -497,7 +515,8 @@ void registry_supply(struct registry *registry, size_t index, char *digest, char
     http_wake(registry->http);
 }
 
-int registry_push_manifest(struct registry *registry, const char *tag, const char *media_type, const char *bytes, size_t length, struct err *err)
+int registry_push_manifest(struct registry *registry, const char *tag, const char *media_type, const char *bytes,
+                           size_t length, struct err *err)
 {
     AUTO_EXCHANGE struct exchange exchange = EXCHANGE_INIT;
     AUTO_FREE char *rest = str_format("/manifests/%s", tag);

@@ -82,7 +82,10 @@ static void from_status(const struct exchange *exchange, struct refusal *ret)
         set_text(text, MIN(sizeof text, exchange->kept.length + 1), exchange->kept.data);
     if (!ret->message[0])
         str_copy(ret->message, sizeof ret->message, str_trim(text));
-    const char *code = exchange->status == 401 ? "UNAUTHORIZED" : exchange->status == 403 ? "DENIED" : exchange->status == 429 ? "TOOMANYREQUESTS" : "UNKNOWN";
+    const char *code = exchange->status == 401   ? "UNAUTHORIZED"
+                       : exchange->status == 403 ? "DENIED"
+                       : exchange->status == 429 ? "TOOMANYREQUESTS"
+                                                 : "UNKNOWN";
     str_copy(ret->code, sizeof ret->code, code);
 }
 
@@ -128,7 +131,9 @@ int refusal_pull_err(const struct refusal *refusal, const char *name, const char
     char text[sizeof refusal->code + sizeof refusal->message + 2];
     refusal_text(refusal, text, sizeof text);
     if (str_eq(refusal->code, "DENIED"))
-        return err_set(err, ERR_NOT_FOUND, "pull access denied for %s, repository does not exist or may require 'docker login': %s", name, text);
+        return err_set(err, ERR_NOT_FOUND,
+                       "pull access denied for %s, repository does not exist or may require 'docker login': %s", name,
+                       text);
     if (str_eq(refusal->code, "MANIFEST_UNKNOWN"))
         return err_set(err, ERR_NOT_FOUND, "manifest for %s not found: %s", full, text);
     if (str_eq(refusal->code, "NAME_UNKNOWN"))

@@ -32,7 +32,9 @@ struct registry *registry_new(const struct registry_options *options, struct err
     mutex_init(&registry->push_lock);
     registry->domain = xstrdup(options->domain);
     registry->repository = xstrdup(options->repository ? options->repository : "");
-    registry->scope = options->repository ? str_format("repository:%s:%s", options->repository, options->push ? "pull,push" : "pull") : xstrdup("");
+    registry->scope = options->repository
+                          ? str_format("repository:%s:%s", options->repository, options->push ? "pull,push" : "pull")
+                          : xstrdup("");
     registry->mirrors = strv_dup(options->mirrors);
     registry->insecure_registries = strv_dup(options->insecure_registries);
     registry->insecure = options->insecure;
@@ -67,7 +69,8 @@ int registry_open(struct registry *registry, struct err *err)
 {
     if (registry->http)
         return 0;
-    if (endpoints_make(registry->domain, registry->mirrors, registry->insecure_registries, registry->insecure, &registry->endpoints, err) < 0)
+    if (endpoints_make(registry->domain, registry->mirrors, registry->insecure_registries, registry->insecure,
+                       &registry->endpoints, err) < 0)
         return -1;
     registry->http = http_new(registry->certs, registry->cert_count, err);
     if (!registry->http)

@@ -1,10 +1,9 @@
 /* From a name to manifests and configs, and the tags of a repository. */
-#include "registry/internal.h"
-
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/oci/digest.h"
+#include "registry/internal.h"
 #include "registry/refusal.h"
 #include "registry/sha256.h"
 #include "registry/trouble.h"
@@ -17,7 +16,8 @@
 /* One Accept line per kind, as registries with strict parsers want them. */
 static void accept_manifests(struct exchange *exchange)
 {
-    static const char *const types[] = { MEDIA_DOCKER_MANIFEST, MEDIA_DOCKER_LIST, MEDIA_OCI_INDEX, MEDIA_OCI_MANIFEST, MEDIA_DOCKER_MANIFEST_V1_SIGNED };
+    static const char *const types[] = { MEDIA_DOCKER_MANIFEST, MEDIA_DOCKER_LIST, MEDIA_OCI_INDEX, MEDIA_OCI_MANIFEST,
+                                         MEDIA_DOCKER_MANIFEST_V1_SIGNED };
     for (size_t i = 0; i < ARRAY_SIZE(types); i++)
         strv_append_take(&exchange->headers, str_format("Accept: %s", types[i]));
 }
@@ -29,7 +29,8 @@ static void familiar(const struct registry *registry, const char *what, char **r
     *ret_full = str_format("%s%c%s", *ret_name, strchr(what, ':') ? '@' : ':', what);
 }
 
-static int refused(const struct registry *registry, const struct exchange *exchange, const char *what, bool named, struct err *err)
+static int refused(const struct registry *registry, const struct exchange *exchange, const char *what, bool named,
+                   struct err *err)
 {
     struct refusal refusal;
     AUTO_FREE char *name = NULL;
@@ -65,8 +66,8 @@ static int ask_document(struct registry *registry, const char *what, bool named,
         if (r == 0 && (exchange.status < 200 || exchange.status >= 300))
             r = refused(registry, &exchange, what, named, err);
         else if (r == 0)
-            r = document_check(exchange.kept.length ? exchange.kept.data : "", exchange.kept.length, exchange.content_type, exchange.digest,
-                               by_digest ? what : NULL, ret, err);
+            r = document_check(exchange.kept.length ? exchange.kept.data : "", exchange.kept.length,
+                               exchange.content_type, exchange.digest, by_digest ? what : NULL, ret, err);
         else
             (void)wanted_by(&exchange, err);
         if (r < 0 && registry_next_endpoint(registry, &exchange))
@@ -84,7 +85,8 @@ int registry_document(struct registry *registry, const char *what, bool named, s
     return ask_document(registry, what, named, ret, err);
 }
 
-int registry_member(struct registry *registry, const struct document *index, const struct platform *wanted, struct document *ret, struct err *err)
+int registry_member(struct registry *registry, const struct document *index, const struct platform *wanted,
+                    struct document *ret, struct err *err)
 {
     struct oci_index decoded;
     const struct oci_descriptor *chosen;
@@ -99,7 +101,8 @@ int registry_member(struct registry *registry, const struct document *index, con
     if (r == 0 && ret->kind != MEDIA_MANIFEST)
         r = err_set(err, ERR_UNSUPPORTED, "the manifest list points to another list, not to an image");
     if (r == 0 && (int64_t)ret->length != chosen->size)
-        r = err_set(err, ERR_INTERNAL, "manifest %s has %zu bytes, the manifest list says %lld", chosen->digest, ret->length, (long long)chosen->size);
+        r = err_set(err, ERR_INTERNAL, "manifest %s has %zu bytes, the manifest list says %lld", chosen->digest,
+                    ret->length, (long long)chosen->size);
     if (r < 0)
         document_done(ret);
     codec_clear(&oci_index_type, &decoded);
@@ -110,15 +113,18 @@ static int check_config(const struct exchange *exchange, const struct oci_descri
 {
     char computed[SHA256_TEXT_SIZE];
     if ((int64_t)exchange->kept.length != config->size)
-        return err_set(err, ERR_INTERNAL, "error pulling image configuration: %s has %zu bytes, the manifest says %lld", config->digest,
-                       exchange->kept.length, (long long)config->size);
+        return err_set(err, ERR_INTERNAL, "error pulling image configuration: %s has %zu bytes, the manifest says %lld",
+                       config->digest, exchange->kept.length, (long long)config->size);
     sha256_bytes(exchange->kept.length ? exchange->kept.data : "", exchange->kept.length, computed);
     if (!str_eq(computed, config->digest))
-        return err_set(err, ERR_INTERNAL, "error pulling image configuration: image config verification failed for digest %s", config->digest);
+        return err_set(err, ERR_INTERNAL,
+                       "error pulling image configuration: image config verification failed for digest %s",
+                       config->digest);
     return 0;
 }
 
-int registry_config(struct registry *registry, const struct oci_descriptor *config, char **ret, size_t *ret_length, struct err *err)
+int registry_config(struct registry *registry, const struct oci_descriptor *config, char **ret, size_t *ret_length,
+                    struct err *err)
 {
     AUTO_EXCHANGE struct exchange exchange = EXCHANGE_INIT;
     if (!digest_is_sha256(config->digest))
@@ -151,7 +157,9 @@ static const struct codec_field tag_page_fields[] = {
     F_STRV(struct tag_page, tags, "tags", 0),
     F_END,
 };
-static const struct codec_type tag_page_type = { .name = "tag_page", .size = sizeof(struct tag_page), .fields = tag_page_fields };
+static const struct codec_type tag_page_type = { .name = "tag_page",
+                                                 .size = sizeof(struct tag_page),
+                                                 .fields = tag_page_fields };
 
 /* The target of <...>; rel="next", or NULL. */
 static char *next_link(const char *link)
@@ -164,7 +172,8 @@ static char *next_link(const char *link)
 static int take_page(const struct exchange *exchange, char ***tags, struct err *err)
 {
     struct tag_page page;
-    if (codec_decode(&tag_page_type, exchange->kept.length ? exchange->kept.data : "", exchange->kept.length, &page, err) < 0) {
+    if (codec_decode(&tag_page_type, exchange->kept.length ? exchange->kept.data : "", exchange->kept.length, &page,
+                     err) < 0) {
         err->kind = ERR_INTERNAL;
         return err_wrap(err, "error unmarshalling content");
     }
@@ -172,7 +181,8 @@ static int take_page(const struct exchange *exchange, char ***tags, struct err *
         if (reference_tag_valid(page.tags[i]) && !strv_contains(*tags, page.tags[i]))
             strv_append(tags, page.tags[i]);
     codec_clear(&tag_page_type, &page);
-    return strv_length(*tags) > TAGS_MAX ? err_set(err, ERR_INTERNAL, "the repository has more than %d tags", TAGS_MAX) : 0;
+    return strv_length(*tags) > TAGS_MAX ? err_set(err, ERR_INTERNAL, "the repository has more than %d tags", TAGS_MAX)
+                                         : 0;
 }
 
 /* Moves the exchange to the next page; 0 when there is none. */

@@ -1,6 +1,7 @@
 /* SHA-256 as bytes stream by, and digests as text. */
 #pragma once
 #include "lib/oci/digest.h"
+
 #include <stddef.h>
 
 struct sha256 {

@@ -35,7 +35,14 @@ static char *connect_text(const struct exchange *exchange)
 }
 
 /* OpenSSL's X509_V_ERR_* */
-enum { EXPIRED = 10, NOT_YET_VALID = 9, SELF_SIGNED = 18, SELF_SIGNED_IN_CHAIN = 19, NO_ISSUER_LOCALLY = 20, NO_LEAF = 21 };
+enum {
+    EXPIRED = 10,
+    NOT_YET_VALID = 9,
+    SELF_SIGNED = 18,
+    SELF_SIGNED_IN_CHAIN = 19,
+    NO_ISSUER_LOCALLY = 20,
+    NO_LEAF = 21
+};
 
 static char *certificate_text(const struct exchange *exchange)
 {
@@ -46,7 +53,7 @@ static char *certificate_text(const struct exchange *exchange)
         return xstrdup("tls: failed to verify certificate: x509: certificate signed by unknown authority");
     if (result == EXPIRED || result == NOT_YET_VALID)
         return xstrdup("tls: failed to verify certificate: x509: certificate has expired or is not yet valid");
-    if (result == 0)
+    if (result == 0 || strstr(exchange->curl_error, "subject name"))
         return str_format("tls: failed to verify certificate: x509: certificate is not valid for %s", host);
     return str_format("tls: failed to verify certificate: x509: %s", exchange->curl_error);
 }
@@ -54,8 +61,8 @@ static char *certificate_text(const struct exchange *exchange)
 static char *tls_text(const struct exchange *exchange)
 {
     /* A record whose type is 'H' of "HTTP/1.1 400": it speaks without TLS. */
-    if (strstr(exchange->curl_error, "wrong version number") || strstr(exchange->curl_error, "packet length too long") ||
-        strstr(exchange->curl_error, "http request"))
+    if (strstr(exchange->curl_error, "wrong version number") ||
+        strstr(exchange->curl_error, "packet length too long") || strstr(exchange->curl_error, "http request"))
         return xstrdup("http: server gave HTTP response to HTTPS client");
     return str_format("tls: %s", exchange->curl_error);
 }
@@ -116,8 +123,10 @@ void trouble_from_curl(struct exchange *exchange, int curl_code)
 {
     AUTO_FREE char *text = text_of(exchange, (CURLcode)curl_code);
     /* Whoever is not reached at all is named by its front door. */
-    if (exchange->trouble == TROUBLE_CONNECT && exchange->endpoint && str_starts(exchange->at.text, exchange->endpoint->base))
+    if (exchange->trouble == TROUBLE_CONNECT && exchange->endpoint &&
+        str_starts(exchange->at.text, exchange->endpoint->base))
         err_set(&exchange->failure, ERR_INTERNAL, "Get \"%s/v2/\": %s", exchange->endpoint->base, text);
     else
-        err_set(&exchange->failure, ERR_INTERNAL, "%s \"%s\": %s", trouble_method(exchange->method), exchange->at.text, text);
+        err_set(&exchange->failure, ERR_INTERNAL, "%s \"%s\": %s", trouble_method(exchange->method), exchange->at.text,
+                text);
 }

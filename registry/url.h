@@ -2,6 +2,7 @@
  * redirect may lead is decided here, in one place. */
 #pragma once
 #include "lib/base/err.h"
+
 #include <stdbool.h>
 
 #define URL_HOPS_MAX 5
@@ -12,7 +13,10 @@ struct url {
     char *host;   /* a name, an address, or "[...]" */
     char *port;   /* never empty: the scheme's own when none was written */
 };
-#define URL_INIT { .text = NULL }
+#define URL_INIT                                                                                                       \
+    {                                                                                                                  \
+        .text = NULL                                                                                                   \
+    }
 void url_done(struct url *url);
 #define AUTO_URL __attribute__((cleanup(url_done)))
 

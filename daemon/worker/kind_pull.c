@@ -43,26 +43,35 @@ static int check_layer(const struct oci_descriptor *layer, struct err *err)
 {
     enum media_kind kind = media_kind_of(layer->media_type);
     if (kind == MEDIA_LAYER_FOREIGN)
-        return err_set(err, ERR_UNSUPPORTED, "layer %s is kept outside of the registry (foreign layer), which is not supported", layer->digest);
+        return err_set(err, ERR_UNSUPPORTED,
+                       "layer %s is kept outside of the registry (foreign layer), which is not supported",
+                       layer->digest);
     if (kind != MEDIA_LAYER)
-        return err_set(err, ERR_UNSUPPORTED, "unsupported layer media type %.100s", layer->media_type ? layer->media_type : "(none)");
+        return err_set(err, ERR_UNSUPPORTED, "unsupported layer media type %.100s",
+                       layer->media_type ? layer->media_type : "(none)");
     return 0;
 }
 
-static int fill_layers(struct job_pull_manifest *ret, const struct oci_manifest *manifest, const struct oci_image *image, struct err *err)
+static int fill_layers(struct job_pull_manifest *ret, const struct oci_manifest *manifest,
+                       const struct oci_image *image, struct err *err)
 {
     size_t diff_ids = strv_length(image->rootfs.diff_ids);
     if (manifest->layers.count != diff_ids)
-        return err_set(err, ERR_INTERNAL, "the image's manifest has %zu layers, its configuration %zu", manifest->layers.count, diff_ids);
+        return err_set(err, ERR_INTERNAL, "the image's manifest has %zu layers, its configuration %zu",
+                       manifest->layers.count, diff_ids);
     for (size_t i = 0; i < diff_ids; i++) {
         const struct oci_descriptor *layer = &manifest->layers.items[i];
         if (check_layer(layer, err) < 0)
             return -1;
         for (size_t k = 0; k < i; k++)
-            if (str_eq(ret->layers.items[k].digest, layer->digest) && !str_eq(ret->layers.items[k].diff_id, image->rootfs.diff_ids[i]))
-                return err_set(err, ERR_INTERNAL, "the image's configuration gives one layer two contents (%s)", layer->digest);
-        *list_add(&ret->layers) = (struct job_layer){ .digest = xstrdup(layer->digest), .media_type = xstrdup(layer->media_type),
-                                                      .diff_id = xstrdup(image->rootfs.diff_ids[i]), .size = layer->size };
+            if (str_eq(ret->layers.items[k].digest, layer->digest) &&
+                !str_eq(ret->layers.items[k].diff_id, image->rootfs.diff_ids[i]))
+                return err_set(err, ERR_INTERNAL, "the image's configuration gives one layer two contents (%s)",
+                               layer->digest);
+        *list_add(&ret->layers) = (struct job_layer){ .digest = xstrdup(layer->digest),
+                                                      .media_type = xstrdup(layer->media_type),
+                                                      .diff_id = xstrdup(image->rootfs.diff_ids[i]),
+                                                      .size = layer->size };
     }
     return 0;
 }
@@ -71,7 +80,10 @@ static int check_os(const struct oci_image *image, struct err *err)
 {
     if (str_empty(image->os) || str_eq(image->os, "linux"))
         return 0;
-    return err_set(err, ERR_INVALID, "image operating system \"%.32s\" cannot be used on this platform: operating system is not supported", image->os);
+    return err_set(
+        err, ERR_INVALID,
+        "image operating system \"%.32s\" cannot be used on this platform: operating system is not supported",
+        image->os);
 }
 
 static int fill_manifest(struct pull *pull, const struct document *document, struct err *err)
@@ -131,8 +143,12 @@ static int hand_over(struct pull *pull, size_t index, struct err *err)
     AUTO_JOB_MESSAGE struct job_message reply = JOB_MESSAGE_INIT;
     AUTO_FREE char *file = xstrdup(strchr(layer->digest, ':') + 1);
     char request[] = "blob";
-    struct job_pull_blob blob = { .request = request, .digest = layer->digest, .diff_id = layer->diff_id, .media_type = layer->media_type,
-                                  .file = file, .size = layer->size };
+    struct job_pull_blob blob = { .request = request,
+                                  .digest = layer->digest,
+                                  .diff_id = layer->diff_id,
+                                  .media_type = layer->media_type,
+                                  .file = file,
+                                  .size = layer->size };
     return worker_request(pull->worker, &job_pull_blob_type, &blob, &reply, err);
 }
 
@@ -242,7 +258,8 @@ static bool is_wanted(const struct pull *pull, const char *diff_id)
     return false;
 }
 
-/* Which layers are to come; says so. have: what holkd has, diff ids, and the config's digest when it knows the image. */
+/* Which layers are to come; says so. have: what holkd has, diff ids, and the config's digest when it knows the image.
+ */
 static void choose_layers(struct pull *pull, char *const *have)
 {
     const struct job_pull_manifest *manifest = &pull->manifest;
@@ -263,8 +280,13 @@ static void choose_layers(struct pull *pull, char *const *have)
 
 static int fetch_all(struct pull *pull, struct err *err)
 {
-    struct blob_sink sink = { .arg = pull, .start = sink_start, .write = sink_write, .done = sink_done, .bytes = sink_bytes,
-                              .status = sink_status, .check = check_queue };
+    struct blob_sink sink = { .arg = pull,
+                              .start = sink_start,
+                              .write = sink_write,
+                              .done = sink_done,
+                              .bytes = sink_bytes,
+                              .status = sink_status,
+                              .check = check_queue };
     AUTO_FREE struct blob_want *wants = xcalloc(pull->layer_count + 1, sizeof *wants);
     pthread_t thread;
     for (size_t i = 0; i < pull->layer_count; i++)
@@ -307,7 +329,8 @@ static int pull_one(struct pull *pull, const char *what, struct err *err)
 {
     AUTO_JOB_MESSAGE struct job_message reply = JOB_MESSAGE_INIT;
     struct job_pull_have have = { 0 };
-    if (resolve(pull, what, err) < 0 || worker_request(pull->worker, &job_pull_manifest_type, &pull->manifest, &reply, err) < 0 ||
+    if (resolve(pull, what, err) < 0 ||
+        worker_request(pull->worker, &job_pull_manifest_type, &pull->manifest, &reply, err) < 0 ||
         job_decode(&reply, &job_pull_have_type, &have, err) < 0)
         return -1;
     choose_layers(pull, have.have);
@@ -341,9 +364,13 @@ static int open_pull(struct pull *pull, const struct job_message *run, const str
     platform_host(&pull->platform);
     if (!str_empty(params->platform) && platform_parse(params->platform, &pull->platform, err) < 0)
         return -1;
-    struct registry_options options = { .domain = pull->ref.domain, .repository = pull->ref.path, .mirrors = params->mirrors,
-                                        .insecure_registries = params->insecure_registries, .insecure = params->insecure,
-                                        .certs_dir = params->certs_dir, .auth = &params->auth };
+    struct registry_options options = { .domain = pull->ref.domain,
+                                        .repository = pull->ref.path,
+                                        .mirrors = params->mirrors,
+                                        .insecure_registries = params->insecure_registries,
+                                        .insecure = params->insecure,
+                                        .certs_dir = params->certs_dir,
+                                        .auth = &params->auth };
     pull->registry = registry_new(&options, err);
     return pull->registry ? worker_seal(pull->worker, &pull->spool_fd, 1, err) : -1;
 }

@@ -138,7 +138,9 @@ static void add_layer(struct push_job *push, size_t index)
     if (found == SIZE_MAX) {
         found = push->layer_count++;
         push->diff_ids[found] = layer->diff_id;
-        push->blobs[found] = (struct push_blob){ .digest = xstrdup(layer->digest), .media_type = xstrdup(layer->media_type), .size = layer->size };
+        push->blobs[found] = (struct push_blob){ .digest = xstrdup(layer->digest),
+                                                 .media_type = xstrdup(layer->media_type),
+                                                 .size = layer->size };
         registry_job_short_id(layer->diff_id, push->ids[found]);
         if (index < strv_length(push->params.mount_from))
             push->blobs[found].mount_from = push->params.mount_from[index];
@@ -159,12 +161,16 @@ static void list_blobs(struct push_job *push)
     for (size_t i = count; i-- > 0;)
         add_layer(push, i);
     sha256_bytes(push->params.config, strlen(push->params.config), digest);
-    push->blobs[push->layer_count] = (struct push_blob){ .digest = xstrdup(digest), .size = (int64_t)strlen(push->params.config), .bytes = push->params.config };
+    push->blobs[push->layer_count] = (struct push_blob){ .digest = xstrdup(digest),
+                                                         .size = (int64_t)strlen(push->params.config),
+                                                         .bytes = push->params.config };
 }
 
 static int push_blobs(struct push_job *push, struct err *err)
 {
-    struct push_source source = { .arg = push, .want = source_want, .bytes = source_bytes, .status = source_status, .check = source_check };
+    struct push_source source = {
+        .arg = push, .want = source_want, .bytes = source_bytes, .status = source_status, .check = source_check
+    };
     push->meter = meter_new(push->layer_count, "Pushing", emit_line, push);
     int failed = push->meter ? thread_spawn(run_queue, push) : -1;
     if (failed < 0)
@@ -184,7 +190,8 @@ static bool is_same_image(const struct push_job *push)
     const char *text = push->params.manifest;
     if (str_empty(text) || oci_manifest_decode(text, strlen(text), &manifest, &ignored) < 0)
         return false;
-    bool same = str_eq(manifest.config.digest, push->blobs[push->layer_count].digest) && manifest.layers.count == push->params.layers.count;
+    bool same = str_eq(manifest.config.digest, push->blobs[push->layer_count].digest) &&
+                manifest.layers.count == push->params.layers.count;
     for (size_t i = 0; same && i < manifest.layers.count; i++)
         same = str_eq(manifest.layers.items[i].digest, push->blobs[push->blob_of[i]].digest);
     codec_clear(&oci_manifest_type, &manifest);
@@ -195,15 +202,16 @@ static bool is_same_image(const struct push_job *push)
 static bool wants_oci(const struct push_job *push)
 {
     for (size_t i = 0; i < push->layer_count; i++)
-        if (!media_is_docker(push->blobs[i].media_type) || media_compression_of(push->blobs[i].media_type) == COMPRESSION_ZSTD)
+        if (!media_is_docker(push->blobs[i].media_type) ||
+            media_compression_of(push->blobs[i].media_type) == COMPRESSION_ZSTD)
             return true;
     return false;
 }
 
 static void put_descriptor(struct buf *out, const char *media_type, const struct push_blob *blob, const char *indent)
 {
-    buf_printf(out, "{\n%s   \"mediaType\": \"%s\",\n%s   \"size\": %lld,\n%s   \"digest\": \"%s\"\n%s}", indent, media_type, indent,
-               (long long)blob->size, indent, blob->digest, indent);
+    buf_printf(out, "{\n%s   \"mediaType\": \"%s\",\n%s   \"size\": %lld,\n%s   \"digest\": \"%s\"\n%s}", indent,
+               media_type, indent, (long long)blob->size, indent, blob->digest, indent);
 }
 
 /* Byte for byte as Docker writes it, so that the same layers give the same digest. */
@@ -211,7 +219,8 @@ static char *make_manifest(const struct push_job *push, bool oci)
 {
     AUTO_BUF struct buf out = BUF_INIT(MANIFEST_MAX);
     size_t count = push->params.layers.count;
-    buf_printf(&out, "{\n   \"schemaVersion\": 2,\n   \"mediaType\": \"%s\",\n   \"config\": ", oci ? MEDIA_OCI_MANIFEST : MEDIA_DOCKER_MANIFEST);
+    buf_printf(&out, "{\n   \"schemaVersion\": 2,\n   \"mediaType\": \"%s\",\n   \"config\": ",
+               oci ? MEDIA_OCI_MANIFEST : MEDIA_DOCKER_MANIFEST);
     put_descriptor(&out, oci ? MEDIA_OCI_CONFIG : MEDIA_DOCKER_CONFIG, &push->blobs[push->layer_count], "   ");
     buf_puts(&out, ",\n   \"layers\": [");
     for (size_t i = 0; i < count; i++) {
@@ -244,8 +253,10 @@ static int push_manifest(struct push_job *push, struct job_push_result *ret, str
     *ret = (struct job_push_result){ .digest = xstrdup(digest), .tag = xstrdup(push->ref.tag), .size = size };
     for (size_t i = 0; i < push->params.layers.count; i++) {
         const struct push_blob *blob = &push->blobs[push->blob_of[i]];
-        *list_add(&ret->layers) = (struct job_layer){ .digest = xstrdup(blob->digest), .media_type = xstrdup(blob->media_type),
-                                                      .diff_id = xstrdup(push->params.layers.items[i].diff_id), .size = blob->size };
+        *list_add(&ret->layers) = (struct job_layer){ .digest = xstrdup(blob->digest),
+                                                      .media_type = xstrdup(blob->media_type),
+                                                      .diff_id = xstrdup(push->params.layers.items[i].diff_id),
+                                                      .size = blob->size };
     }
     return 0;
 }
@@ -262,8 +273,13 @@ static int open_push(struct push_job *push, struct err *err)
         return err_set(err, ERR_INVALID, "cannot push a digest reference");
     if (str_empty(params->config))
         return err_set(err, ERR_INTERNAL, "there is no image configuration to push");
-    struct registry_options options = { .domain = push->ref.domain, .repository = push->ref.path, .insecure_registries = params->insecure_registries,
-                                        .insecure = params->insecure, .push = true, .certs_dir = params->certs_dir, .auth = &params->auth };
+    struct registry_options options = { .domain = push->ref.domain,
+                                        .repository = push->ref.path,
+                                        .insecure_registries = params->insecure_registries,
+                                        .insecure = params->insecure,
+                                        .push = true,
+                                        .certs_dir = params->certs_dir,
+                                        .auth = &params->auth };
     push->registry = registry_new(&options, err);
     return push->registry ? worker_seal(push->worker, NULL, 0, err) : -1;
 }

@@ -31,15 +31,19 @@ void registry_job_bytes(struct worker *worker, const char *id, const char *statu
 
 static bool is_image_config(const char *media_type)
 {
-    return media_kind_of(media_type) == MEDIA_CONFIG || str_empty(media_type) || str_eq(media_type, "application/octet-stream");
+    return media_kind_of(media_type) == MEDIA_CONFIG || str_empty(media_type) ||
+           str_eq(media_type, "application/octet-stream");
 }
 
-int registry_job_config(struct registry *registry, const struct oci_manifest *manifest, char **ret_config, struct oci_image *ret, struct err *err)
+int registry_job_config(struct registry *registry, const struct oci_manifest *manifest, char **ret_config,
+                        struct oci_image *ret, struct err *err)
 {
     size_t length;
     AUTO_FREE char *config = NULL;
     if (!is_image_config(manifest->config.media_type))
-        return err_set(err, ERR_UNSUPPORTED, "unsupported image configuration %.100s: this is an artifact, not a container image", manifest->config.media_type);
+        return err_set(err, ERR_UNSUPPORTED,
+                       "unsupported image configuration %.100s: this is an artifact, not a container image",
+                       manifest->config.media_type);
     if (registry_config(registry, &manifest->config, &config, &length, err) < 0)
         return -1;
     if (!utf8_valid(config, length) || strlen(config) != length)
@@ -54,10 +58,14 @@ int registry_job_config(struct registry *registry, const struct oci_manifest *ma
 
 /* ---- registry-auth ---- */
 
-static int login(struct worker *worker, const struct job_registry_auth *params, struct job_registry_auth_result *ret, struct err *err)
+static int login(struct worker *worker, const struct job_registry_auth *params, struct job_registry_auth_result *ret,
+                 struct err *err)
 {
     AUTO_FREE char *domain = endpoint_domain(params->auth.server_address);
-    struct registry_options options = { .domain = domain, .insecure_registries = params->insecure_registries, .certs_dir = params->certs_dir, .auth = &params->auth };
+    struct registry_options options = { .domain = domain,
+                                        .insecure_registries = params->insecure_registries,
+                                        .certs_dir = params->certs_dir,
+                                        .auth = &params->auth };
     CLEANUP(registry_free) struct registry *registry = registry_new(&options, err);
     if (!registry || worker_seal(worker, NULL, 0, err) < 0)
         return -1;
@@ -92,7 +100,9 @@ static const struct codec_field distribution_fields[] = {
     F_LIST(struct distribution, platforms, "Platforms", 0, oci_platform),
     F_END,
 };
-static const struct codec_type distribution_type = { .name = "distribution", .size = sizeof(struct distribution), .fields = distribution_fields };
+static const struct codec_type distribution_type = { .name = "distribution",
+                                                     .size = sizeof(struct distribution),
+                                                     .fields = distribution_fields };
 
 static int platforms_of_index(const struct document *document, struct distribution *ret, struct err *err)
 {
@@ -106,7 +116,8 @@ static int platforms_of_index(const struct document *document, struct distributi
     return 0;
 }
 
-static int platform_of_manifest(struct registry *registry, const struct document *document, struct distribution *ret, struct err *err)
+static int platform_of_manifest(struct registry *registry, const struct document *document, struct distribution *ret,
+                                struct err *err)
 {
     struct oci_manifest manifest;
     struct oci_image image;
@@ -116,8 +127,11 @@ static int platform_of_manifest(struct registry *registry, const struct document
     int r = registry_job_config(registry, &manifest, &config, &image, err);
     if (r == 0) {
         struct oci_platform *platform = list_add(&ret->platforms);
-        *platform = (struct oci_platform){ .architecture = xstrdup(image.architecture), .os = xstrdup(image.os),
-                                           .os_version = xstrdup(image.os_version), .os_features = strv_dup(image.os_features), .variant = xstrdup(image.variant) };
+        *platform = (struct oci_platform){ .architecture = xstrdup(image.architecture),
+                                           .os = xstrdup(image.os),
+                                           .os_version = xstrdup(image.os_version),
+                                           .os_features = strv_dup(image.os_features),
+                                           .variant = xstrdup(image.variant) };
         codec_clear(&oci_image_type, &image);
     }
     codec_clear(&oci_manifest_type, &manifest);
@@ -129,19 +143,28 @@ static int look_up(struct registry *registry, const struct reference *ref, struc
     AUTO_DOCUMENT struct document document;
     if (registry_document(registry, ref->digest ? ref->digest : ref->tag, false, &document, err) < 0)
         return -1;
-    ret->descriptor = (struct oci_descriptor){ .media_type = xstrdup(document.media_type), .digest = xstrdup(document.digest), .size = (int64_t)document.length };
-    return document.kind == MEDIA_INDEX ? platforms_of_index(&document, ret, err) : platform_of_manifest(registry, &document, ret, err);
+    ret->descriptor = (struct oci_descriptor){ .media_type = xstrdup(document.media_type),
+                                               .digest = xstrdup(document.digest),
+                                               .size = (int64_t)document.length };
+    return document.kind == MEDIA_INDEX ? platforms_of_index(&document, ret, err)
+                                        : platform_of_manifest(registry, &document, ret, err);
 }
 
-static int distribution(struct worker *worker, const struct job_pull *params, struct job_raw_result *ret, struct err *err)
+static int distribution(struct worker *worker, const struct job_pull *params, struct job_raw_result *ret,
+                        struct err *err)
 {
     AUTO_REFERENCE struct reference ref;
     struct distribution found = { .descriptor = { 0 } };
     if (reference_parse(params->reference, &ref, err) < 0)
         return -1;
     reference_tag_default(&ref);
-    struct registry_options options = { .domain = ref.domain, .repository = ref.path, .mirrors = params->mirrors, .insecure_registries = params->insecure_registries,
-                                        .insecure = params->insecure, .certs_dir = params->certs_dir, .auth = &params->auth };
+    struct registry_options options = { .domain = ref.domain,
+                                        .repository = ref.path,
+                                        .mirrors = params->mirrors,
+                                        .insecure_registries = params->insecure_registries,
+                                        .insecure = params->insecure,
+                                        .certs_dir = params->certs_dir,
+                                        .auth = &params->auth };
     CLEANUP(registry_free) struct registry *registry = registry_new(&options, err);
     if (!registry || worker_seal(worker, NULL, 0, err) < 0)
         return -1;

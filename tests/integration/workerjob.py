@@ -31,7 +31,7 @@ class Job:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.settimeout(120)
         os.set_inheritable(theirs.fileno(), True)
-        self.process = subprocess.Popen(["/bin/sh", "-c", 'exec "$0" "$1" 3<&%d' % theirs.fileno(), worker, kind],
+        self.process = subprocess.Popen(["bash", "-c", 'exec "$0" "$1" 3<&%d' % theirs.fileno(), worker, kind],
                                         pass_fds=[theirs.fileno()], env={"PATH": os.environ["PATH"], **(environment or {})})
         theirs.close()
         self.sock = ours
@@ -66,6 +66,8 @@ class Job:
             self.send(REPLY_ERR, number, {"text": error.text, "kind": KINDS.index(error.kind), "errno": 0})
             return
         self.send(REPLY, number, reply, fds)
+        for fd in fds:
+            os.close(fd)
 
     def send(self, kind, number, message, fds=()):
         text = json.dumps(message).encode()
