@@ -44,7 +44,7 @@ static int unpack_stream(int stream_fd, int context_fd, struct err *err)
 {
     struct inflater *inflater = NULL;
     struct extract_result result = { 0 };
-    const struct extract_options options = { .force_owner = true };
+    const struct extract_options options = { .force_owner = true, .bounded = true, .drop_xattrs = true };
     if (inflater_open((struct reader){ reader_fd, &stream_fd }, true, &inflater, err) < 0)
         return -1;
     struct chunk_buffer *chunks = chunk_buffer_new((struct reader){ inflater_read, inflater });

@@ -41,24 +41,83 @@ static int send_request(struct worker *worker, uint32_t id, const struct codec_t
     return r;
 }
 
-static int read_reply(struct worker *worker, uint32_t id, struct job_message *reply, struct err *err)
+struct waiting {
+    uint32_t id;
+    struct job_message *reply;
+    bool done, failed;
+    struct err err; /* when failed */
+    struct waiting *next;
+};
+
+static void unlink_waiting(struct worker *worker, struct waiting *own)
 {
-    if (job_recv(worker->sock, reply, err) < 0)
+    struct waiting **link = &worker->waiting;
+    while (*link != own)
+        link = &(*link)->next;
+    *link = own->next;
+}
+
+/* Gives a frame to whom it is for; without a frame nobody will get one any more. */
+static void deliver(struct worker *worker, struct job_message *message, const struct err *failure)
+{
+    for (struct waiting *waiting = worker->waiting; waiting; waiting = waiting->next) {
+        if (!failure && waiting->id != message->id)
+            continue;
+        waiting->done = true;
+        waiting->failed = failure != NULL;
+        if (failure) {
+            waiting->err = *failure;
+            continue;
+        }
+        *waiting->reply = *message;
+        *message = (struct job_message)JOB_MESSAGE_INIT;
+        return;
+    }
+}
+
+static void read_for_all(struct worker *worker)
+{
+    AUTO_JOB_MESSAGE struct job_message message = JOB_MESSAGE_INIT;
+    struct err err = { 0 };
+    worker->reading = true;
+    pthread_mutex_unlock(&worker->request_lock);
+    int r = job_recv(worker->sock, &message, &err);
+    if (r == 0 && message.type != JOB_REPLY && message.type != JOB_REPLY_ERR)
+        r = err_set(&err, ERR_INTERNAL, "holkd answered something that was not asked");
+    pthread_mutex_lock(&worker->request_lock);
+    worker->reading = false;
+    deliver(worker, &message, r < 0 ? &err : NULL);
+    pthread_cond_broadcast(&worker->arrived);
+}
+
+static int wait_reply(struct worker *worker, struct waiting *own, struct err *err)
+{
+    while (!own->done) {
+        if (worker->reading)
+            pthread_cond_wait(&worker->arrived, &worker->request_lock);
+        else
+            read_for_all(worker);
+    }
+    if (own->failed)
+        *err = own->err;
+    if (own->failed)
         return -1;
-    if (reply->id != id || (reply->type != JOB_REPLY && reply->type != JOB_REPLY_ERR))
-        return err_set(err, ERR_INTERNAL, "holkd answered something that was not asked");
-    return reply->type == JOB_REPLY ? 0 : job_message_err(reply, err);
+    return own->reply->type == JOB_REPLY ? 0 : job_message_err(own->reply, err);
 }
 
 int worker_request_fds(struct worker *worker, const struct codec_type *type, const void *value, const int *fds, size_t fd_count,
                        struct job_message *reply, struct err *err)
 {
+    struct waiting own = { .reply = reply };
     *reply = (struct job_message)JOB_MESSAGE_INIT;
     pthread_mutex_lock(&worker->request_lock);
-    uint32_t id = ++worker->next_request;
-    int r = send_request(worker, id, type, value, fds, fd_count, err);
+    own.id = ++worker->next_request;
+    own.next = worker->waiting;
+    worker->waiting = &own;
+    int r = send_request(worker, own.id, type, value, fds, fd_count, err);
     if (r == 0)
-        r = read_reply(worker, id, reply, err);
+        r = wait_reply(worker, &own, err);
+    unlink_waiting(worker, &own);
     pthread_mutex_unlock(&worker->request_lock);
     if (r < 0)
         job_message_done(reply);
@@ -119,7 +178,7 @@ static int run_job(struct worker *worker, const struct worker_kind *kind, struct
     worker->sandbox = kind->sandbox;
     if (kind->sandbox == JOB_SANDBOX_MOUNT && own_mounts(err) < 0)
         return -1;
-    bool at_start = kind->sandbox == JOB_SANDBOX_FETCH || (kind->sandbox == JOB_SANDBOX_UNPACK && !kind->opens_first);
+    bool at_start = (kind->sandbox == JOB_SANDBOX_FETCH || kind->sandbox == JOB_SANDBOX_UNPACK) && !kind->opens_first;
     if (at_start && seal_at_start(worker, &run, err) < 0)
         return -1;
     if (kind->fn(worker, &run, err) < 0)
@@ -129,7 +188,8 @@ static int run_job(struct worker *worker, const struct worker_kind *kind, struct
 
 int main(int argc, char **argv)
 {
-    struct worker worker = { .sock = WORKER_SOCKET, .send_lock = PTHREAD_MUTEX_INITIALIZER, .request_lock = PTHREAD_MUTEX_INITIALIZER };
+    struct worker worker = { .sock = WORKER_SOCKET, .send_lock = PTHREAD_MUTEX_INITIALIZER, .request_lock = PTHREAD_MUTEX_INITIALIZER,
+                             .arrived = PTHREAD_COND_INITIALIZER };
     struct err err = { 0 }, lost = { 0 };
     struct stat st;
     const struct worker_kind *kind = argc == 2 ? worker_kind_find(argv[1]) : NULL;

@@ -24,14 +24,18 @@ struct worker {
     bool sealed, answered;
     enum job_sandbox sandbox;
     pthread_mutex_t send_lock;    /* one frame at a time */
-    pthread_mutex_t request_lock; /* one request and its reply at a time */
+    /* Requests of several threads may be under way; the thread that finds nobody reading reads for all. */
+    pthread_mutex_t request_lock;
+    pthread_cond_t arrived;
+    struct waiting *waiting;
+    bool reading;
 };
 typedef int (*worker_fn)(struct worker *worker, const struct job_message *run, struct err *err);
 struct worker_kind {
     const char *name;
     worker_fn fn;
     enum job_sandbox sandbox;
-    bool opens_first; /* an UNPACK kind that opens paths of its params before it calls worker_seal() */
+    bool opens_first; /* an UNPACK or FETCH kind that opens paths of its params (certificates) before it calls worker_seal() */
 };
 extern const struct worker_kind worker_kinds[]; /* kinds_table.c; ended by a NULL name */
 const struct worker_kind *worker_kind_find(const char *name);
