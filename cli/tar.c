@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define OCTAL_MAX ((uint64_t)077777777777) /* eleven digits */
+#define OCTAL_ID_MAX 07777777u             /* seven */
 
 struct header {
     char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[8], user[32], group[32],
@@ -72,6 +73,23 @@ static void put_pax(struct buf *out, const struct buf *records)
     tar_put_padding(out, records->length);
 }
 
+static void put_owner(struct header *header, struct buf *records, const struct tar_entry *entry)
+{
+    const struct {
+        const char *key;
+        uint32_t id;
+        char *field;
+    } owners[] = { { "uid", entry->uid, header->uid }, { "gid", entry->gid, header->gid } };
+    for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
+        bool fits = owners[i].id <= OCTAL_ID_MAX;
+        put_octal(owners[i].field, sizeof header->uid, fits ? owners[i].id : 0);
+        if (fits)
+            continue;
+        AUTO_FREE char *number = str_format("%u", owners[i].id);
+        put_record(records, owners[i].key, number);
+    }
+}
+
 void tar_put_header(struct buf *out, const struct tar_entry *entry)
 {
     AUTO_BUF struct buf records = BUF_INIT(1 << 20);
@@ -89,12 +107,11 @@ void tar_put_header(struct buf *out, const struct tar_entry *entry)
         AUTO_FREE char *mtime = str_format("%lld", (long long)entry->mtime);
         put_record(&records, "mtime", mtime);
     }
+    put_owner(&header, &records, entry);
     if (records.length)
         put_pax(out, &records);
     put_bytes(header.name, sizeof header.name, name);
     put_octal(header.mode, sizeof header.mode, entry->mode & 07777);
-    put_octal(header.uid, sizeof header.uid, 0);
-    put_octal(header.gid, sizeof header.gid, 0);
     put_octal(header.size, sizeof header.size, entry->size > OCTAL_MAX ? 0 : entry->size);
     put_octal(header.mtime, sizeof header.mtime, entry->mtime < 0 || (uint64_t)entry->mtime > OCTAL_MAX ? 0 : (uint64_t)entry->mtime);
     if (entry->link)

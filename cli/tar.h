@@ -1,5 +1,5 @@
-/* Writes the entries of a tar: ustar headers, and pax ones before them for long names and large files. Owner is always
- * root, times are whole seconds, so that the same files make the same bytes. */
+/* Writes the entries of a tar: ustar headers, and pax ones before them for long names and large files. Times are whole
+ * seconds, so that the same files make the same bytes. */
 #pragma once
 #include "lib/base/buf.h"
 #include <stdint.h>
@@ -14,6 +14,7 @@ struct tar_entry {
     mode_t mode;      /* permissions, set-uid and sticky bits */
     uint64_t size;    /* of a file's content, which follows, padded to TAR_BLOCK */
     int64_t mtime;
+    uint32_t uid, gid; /* a build's context leaves them 0 */
     unsigned major, minor;
 };
 void tar_put_header(struct buf *out, const struct tar_entry *entry);
