@@ -26,6 +26,7 @@
     X(container_rm)         \
     X(container_run)        \
     X(container_start)      \
+    X(container_stats)    \
     X(container_stop)       \
     X(container_top)        \
     X(container_unpause)    \
