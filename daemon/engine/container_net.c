@@ -148,6 +148,16 @@ static int wanted_ports(const struct container_record *record, struct net_port *
     return 0;
 }
 
+int container_check_ports(const struct container_record *record, struct err *err)
+{
+    struct net_port *ports;
+    size_t count;
+    if (wanted_ports(record, &ports, &count, err) < 0)
+        return -1;
+    free(ports);
+    return 0;
+}
+
 static void note_ports_locked(struct container *container, const struct net_publication *publication)
 {
     size_t count;
@@ -255,7 +265,9 @@ void container_network_restore(struct container *container)
 static int check_connect(struct container *container, const struct network_record *network, struct err *err)
 {
     const char *mode = container->record.host_config.network_mode;
-    if (str_eq(network->record.driver, "host") || str_eq(mode, "host"))
+    if (str_eq(network->record.driver, "host"))
+        return err_set(err, ERR_INVALID, "cannot connect container to host network - container must be created in host network mode");
+    if (str_eq(mode, "host"))
         return err_set(err, ERR_FORBIDDEN, "container cannot be connected to network '%s': conflicts with the host network", network->record.name);
     if (str_starts(mode ? mode : "", "container:"))
         return err_set(err, ERR_INVALID, "container sharing network namespace with another container or host cannot be connected to any other network");

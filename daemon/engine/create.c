@@ -7,6 +7,7 @@
 #include "lib/base/path.h"
 #include "lib/base/timefmt.h"
 #include "lib/oci/image.h"
+#include "lib/oci/platform.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,6 +110,15 @@ static void split_command(struct container_record *record)
     strv_free(all);
 }
 
+static void clean_working_dir(struct container_record *record)
+{
+    if (str_empty(record->config.working_dir))
+        return;
+    char *clean = path_clean(record->config.working_dir);
+    free(record->config.working_dir);
+    record->config.working_dir = clean;
+}
+
 static void put_text(char **slot, const char *text)
 {
     if (str_empty(*slot)) {
@@ -145,17 +155,38 @@ void container_host_defaults(struct engine *engine, struct host_config *host)
     host_config_complete(host);
 }
 
-static void host_name(struct container_record *record)
+/* With another container's network comes its host name, as its /etc/hostname does. */
+static int shared_host_name(struct engine *engine, struct container_record *record, const char *ref, struct err *err)
+{
+    if (!str_empty(record->config.hostname))
+        return err_set(err, ERR_CONFLICT, "conflicting options: hostname and the network mode");
+    mutex_lock(&engine->lock);
+    const struct container *other = container_find_locked(engine, ref, err);
+    if (other) {
+        free(record->config.hostname);
+        record->config.hostname = xstrdup(other->record.config.hostname);
+        free(record->config.domainname);
+        record->config.domainname = xstrdup(other->record.config.domainname);
+    }
+    mutex_unlock(&engine->lock);
+    return other ? 0 : err_wrap(err, "joining network namespace of container");
+}
+
+static int host_name(struct engine *engine, struct container_record *record, struct err *err)
 {
     struct utsname host;
     const struct host_config *config = &record->host_config;
+    const char *owner = str_after(config->network_mode, "container:");
+    if (owner)
+        return shared_host_name(engine, record, owner, err);
     if (!str_empty(record->config.hostname))
-        return;
+        return 0;
     free(record->config.hostname);
     if ((str_eq(config->network_mode, "host") || str_eq(config->uts_mode, "host")) && uname(&host) == 0)
         record->config.hostname = xstrdup(host.nodename);
     else
         record->config.hostname = xstrndup(record->id, ID_SHORT_LENGTH);
+    return 0;
 }
 
 /* ---- checks ---- */
@@ -315,12 +346,27 @@ static void copy_root_mode(struct container *container)
         log_warn("container=%.12s the root directory's mode cannot be set", container->record.id);
 }
 
+/* One platform per name: the image that is there must be it. */
+static int check_platform(const char *reference, const struct platform *wanted, const struct oci_image *image, struct err *err)
+{
+    struct platform own;
+    char own_text[128], wanted_text[128];
+    platform_from(image->os, image->architecture, image->variant, &own);
+    if (platform_equal(wanted, &own) || platform_match(wanted, &own))
+        return 0;
+    platform_format(&own, own_text, sizeof own_text);
+    platform_format(wanted, wanted_text, sizeof wanted_text);
+    return err_set(err, ERR_NOT_FOUND, "image with reference %s was found but its platform (%s) does not match the specified platform (%s)", reference, own_text, wanted_text);
+}
+
 static int from_image(struct engine *engine, struct container *container, const char *reference, const char *platform, struct err *err)
 {
     struct store_image *image;
     AUTO_FREE char *id = NULL, *text = NULL;
     size_t length = 0;
-    (void)platform; /* one platform per name: the image that is there */
+    struct platform wanted = { 0 };
+    if (!str_empty(platform) && platform_parse(platform, &wanted, err) < 0)
+        return -1;
     if (str_empty(reference))
         return err_set(err, ERR_INVALID, "no image specified");
     mutex_lock(&engine->lock);
@@ -338,6 +384,10 @@ static int from_image(struct engine *engine, struct container *container, const 
     struct oci_image config;
     if (oci_image_decode(text, length, &config, err) < 0)
         return err_wrap(err, "image %s", reference);
+    if (!str_empty(platform) && check_platform(reference, &wanted, &config, err) < 0) {
+        codec_clear(&oci_image_type, &config);
+        return -1;
+    }
     container->record.image_id = xstrdup(id);
     container->record.image_ref = xstrdup(reference);
     container->record.platform = xstrdup(str_empty(config.os) ? "linux" : config.os);
@@ -385,8 +435,8 @@ static int fill(struct engine *engine, struct container *container, const char *
     if (from_image(engine, container, record->config.image, platform, err) < 0)
         return -1;
     split_command(record);
-    host_name(record);
-    if (check_networks(engine, record, request->networking_config, err) < 0 || plan_check(engine, record, warnings, err) < 0)
+    clean_working_dir(record);
+    if (host_name(engine, record, err) < 0 || container_check_ports(record, err) < 0 || check_networks(engine, record, request->networking_config, err) < 0 || plan_check(engine, record, warnings, err) < 0)
         return -1;
     mutex_lock(&engine->lock);
     int named = claim_name_locked(engine, container, name, err);

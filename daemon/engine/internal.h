@@ -209,6 +209,7 @@ struct network_record *network_find_locked(struct engine *engine, const char *re
 const char *network_of_mode(const char *mode);
 /* Takes addresses, makes the namespace, publishes the ports; fills record.networks and status.ports. *ret_netns_fd -1 when the container needs none. */
 int container_network_up(struct container *container, int *ret_netns_fd, struct err *err);
+int container_check_ports(const struct container_record *record, struct err *err); /* PortBindings can be read */
 /* After a restart of the daemon: announces what a running container holds. */
 void container_network_restore(struct container *container);
 int networks_load(struct engine *engine, struct err *err);

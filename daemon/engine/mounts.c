@@ -288,7 +288,7 @@ static int add_volumes_from(struct resolving *r, const char *text, struct err *e
         mine->rw = mine->rw && !str_eq(mode, "ro");
     }
     mutex_unlock(&r->engine->lock);
-    return other ? 0 : -1;
+    return other ? 0 : err_set(err, ERR_INVALID, "No such container: %s", ref); /* what was named wrongly is in the body, not the path */
 }
 
 static int add_image_volumes(struct resolving *r, struct err *err)

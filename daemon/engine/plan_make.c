@@ -96,7 +96,7 @@ static int log_options(struct plan_build *build, const struct container_record *
     int64_t size = 0, files = 1;
     bool none = str_eq(log->type, "none");
     if (!none && !str_empty(log->type) && !str_eq(log->type, "json-file"))
-        return err_set(err, ERR_UNSUPPORTED, "logger: no log driver named '%s' is registered", log->type);
+        return err_set(err, ERR_INVALID, "logger: no log driver named '%s' is registered", log->type);
     for (size_t i = 0; i < str_map_count(&log->config); i++) {
         const char *key = log->config.keys[i], *value = log->config.values[i];
         if (str_eq(key, "max-size") && (str_to_bytes(value, &size) < 0 || size < 0))

@@ -142,17 +142,28 @@ static const struct plan_device default_devices[] = {
     { "/dev/tty", 'c', 5, 0, 0666, 0, 0 },    { "/dev/zero", 'c', 1, 5, 0666, 0, 0 },   { "/dev/urandom", 'c', 1, 9, 0666, 0, 0 },
 };
 
-static int add_device(struct plan_build *build, const char *host_path, const char *path, const char *access, struct err *err)
+static int add_node(struct plan_build *build, const char *host_path, const char *path, struct plan_device **ret, struct err *err)
 {
     struct stat info;
     if (stat(host_path, &info) < 0 || !(S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)))
         return err_set(err, ERR_INVALID, "error gathering device information while adding custom device \"%s\": not a device node", host_path);
-    if (build->plan.device_count == ARRAY_SIZE(build->devices) || build->plan.device_rule_count == ARRAY_SIZE(build->rules))
+    if (build->plan.device_count == ARRAY_SIZE(build->devices))
         return err_set(err, ERR_INVALID, "more than %zu devices in one container", ARRAY_SIZE(build->devices));
     uint32_t type = S_ISCHR(info.st_mode) ? 'c' : 'b';
-    build->devices[build->plan.device_count++] = (struct plan_device){ path, type, major(info.st_rdev), minor(info.st_rdev), info.st_mode & 07777, info.st_uid, info.st_gid };
+    *ret = &build->devices[build->plan.device_count++];
+    **ret = (struct plan_device){ path, type, major(info.st_rdev), minor(info.st_rdev), info.st_mode & 07777, info.st_uid, info.st_gid };
+    return 0;
+}
+
+static int add_device(struct plan_build *build, const char *host_path, const char *path, const char *access, struct err *err)
+{
+    struct plan_device *node;
+    if (build->plan.device_rule_count == ARRAY_SIZE(build->rules))
+        return err_set(err, ERR_INVALID, "more than %zu device rules in one container", ARRAY_SIZE(build->rules));
+    if (add_node(build, host_path, path, &node, err) < 0)
+        return -1;
     uint32_t bits = (strchr(access, 'r') ? 1u : 0u) | (strchr(access, 'w') ? 2u : 0u) | (strchr(access, 'm') ? 4u : 0u);
-    build->rules[build->plan.device_rule_count++] = (struct plan_device_rule){ 1, type, major(info.st_rdev), minor(info.st_rdev), bits };
+    build->rules[build->plan.device_rule_count++] = (struct plan_device_rule){ 1, node->type, node->major, node->minor, bits };
     return 0;
 }
 
@@ -163,6 +174,7 @@ static void add_host_devices(struct plan_build *build, const char *dir_path, int
     struct dirent *entry;
     while (dir && (entry = readdir(dir))) {
         struct err ignored = { 0 };
+        struct plan_device *node;
         struct stat info;
         static const char *const skipped[] = { ".", "..", "pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev", "console", "null", "zero", "full", "random", "urandom", "tty", "ptmx" };
         size_t n = 0;
@@ -176,7 +188,7 @@ static void add_host_devices(struct plan_build *build, const char *dir_path, int
         if (S_ISDIR(info.st_mode) && depth > 0)
             add_host_devices(build, path, depth - 1);
         else if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode))
-            (void)add_device(build, path, plan_keep(build, xstrdup(path)), "rwm", &ignored);
+            (void)add_node(build, path, plan_keep(build, xstrdup(path)), &node, &ignored);
     }
     if (dir)
         closedir(dir);

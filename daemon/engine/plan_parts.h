@@ -19,7 +19,7 @@ struct plan_build {
     struct plan_cgroup_write writes[64];
     struct plan_device_rule rules[128];
     struct plan_mount mounts[256];
-    struct plan_device devices[64];
+    struct plan_device devices[1024]; /* privileged containers get every node of the host */
     struct plan_rlimit rlimits[16];
     struct plan_sysctl sysctls[64];
     const char **argv, **env;
