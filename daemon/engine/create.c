@@ -158,8 +158,6 @@ void container_host_defaults(struct engine *engine, struct host_config *host)
 /* With another container's network comes its host name, as its /etc/hostname does. */
 static int shared_host_name(struct engine *engine, struct container_record *record, const char *ref, struct err *err)
 {
-    if (!str_empty(record->config.hostname))
-        return err_set(err, ERR_CONFLICT, "conflicting options: hostname and the network mode");
     mutex_lock(&engine->lock);
     const struct container *other = container_find_locked(engine, ref, err);
     if (other) {

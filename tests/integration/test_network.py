@@ -76,7 +76,7 @@ def test_published_from_everywhere(d):
     equal(d.namespace.call(fetch, gateway, 18080), b"hello from holk\n", "the bridge's address")
     ran = d.run(["wget", "-qO-", "http://%s:18080/index.html" % gateway])
     equal(ran.out, b"hello from holk\n", "another container through the host: %r" % ran)
-    ran = d.exec(container, ["wget", "-T", "5", "-qO-", "http://%s:18080/index.html" % gateway])
+    ran = d.exec(container, ["timeout", "5", "wget", "-qO-", "http://%s:18080/index.html" % gateway])
     equal(ran.out, b"hello from holk\n", "the container itself through the host (hairpin): %r" % ran)
     d.api.post("/containers/%s/stop" % container, t=0)
     for where, address in ((outside, "198.51.100.1"), (d.namespace, "127.0.0.1")):
@@ -221,7 +221,7 @@ def test_network_of_another_container(d):
     equal(sh(d, "wget -qO- http://127.0.0.1:8080/index.html; hostname", host=mode).splitlines(), ["hello from holk", container[:12]])
     raises(400, d.create, ["true"], host={**mode, "PortBindings": {"80/tcp": [{"HostPort": "1"}]}}, ExposedPorts={"80/tcp": {}},
            text="conflicting options: port publishing and the container type network mode")
-    raises(409, d.create, ["true"], host=mode, Hostname="x", text="conflicting options: hostname and the network mode")
+    raises(400, d.create, ["true"], host=mode, Hostname="x", text="conflicting options: hostname and the network mode")
     joined = d.create(["true"], host={"NetworkMode": "container:nobody"})
     status, message = d.api.refused("POST", "/containers/%s/start" % joined)
     contains(message, "No such container: nobody")
