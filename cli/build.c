@@ -40,7 +40,7 @@ struct upload {
 static void show_sent(const struct upload *upload, const char *end)
 {
     AUTO_FREE char *size = units_size((double)upload->sent, 4);
-    printf("Sending build context to Docker daemon %8s\r%s", size, end);
+    fprintf(upload->quiet ? stderr : stdout, "Sending build context to holk daemon %8s\r%s", size, end);
     (void)fflush(stdout);
 }
 
@@ -179,13 +179,21 @@ static char *registry_config(struct cli *cli)
     return str_format("X-Registry-Config: %s", coded);
 }
 
-/* The text that a quiet build held back, shown when it fails. */
-static void show_held(int fd)
+/* The text that a quiet build holds back: the image's id when it worked; else shown. */
+static void read_held(const struct upload *upload, int fd, bool failed, struct result *result)
 {
     AUTO_FREE char *text = NULL;
     size_t length = 0;
-    if (fd >= 0 && lseek(fd, 0, SEEK_SET) == 0 && io_read_fd(fd, BUF_TEXT_MAX, &text, &length) >= 0)
-        fwrite(text, 1, length, stderr);
+    if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0 || io_read_fd(fd, BUF_TEXT_MAX, &text, &length) < 0)
+        return;
+    if (!failed) {
+        free(result->image_id);
+        result->image_id = xstrdup(str_trim(text));
+        return;
+    }
+    if (!upload->remote)
+        show_sent(upload, "\r\n");
+    fwrite(text, 1, length, stderr);
 }
 
 static int run_upload(struct cli *cli, struct upload *upload, const char *target, int out_fd, struct result *result, int64_t *ret_code,
@@ -233,8 +241,8 @@ static int build(struct cli *cli, const struct build_options *options, struct up
     if (build_query(cli, options, dockerfile, upload->remote, &target, err) < 0 || prepare_id_file(options, err) < 0)
         return -1;
     int status = run_upload(cli, upload, target.data, options->quiet ? held : STDOUT_FILENO, result, ret_code, err);
-    if (status < 0 && options->quiet)
-        show_held(held);
+    if (options->quiet)
+        read_held(upload, held, status < 0, result);
     return status < 0 ? -1 : write_id_file(options, result, err);
 }
 

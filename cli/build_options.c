@@ -1,5 +1,6 @@
 #include "cli/build_options.h"
 
+#include "cli/create_options.h"
 #include "cli/docker_config.h"
 #include "cli/reference.h"
 
@@ -20,7 +21,7 @@ static int check_tag(const char *value, char **ret_value, struct err *err)
 }
 
 const struct flag build_flags[] = {
-    FLAG_STRV_(O, add_hosts, "add-host", 0, "One more line of /etc/hosts (\"host:ip\")", .shown = "list"),
+    FLAG_STRV_(O, add_hosts, "add-host", 0, "One more line of /etc/hosts (\"host:ip\")", .shown = "list", .check = check_add_host),
     FLAG_STRV_(O, build_args, "build-arg", 0, "Set a variable of the build", .shown = "list", .check = flag_check_env),
     FLAG_STRV_(O, build_contexts, "build-context", 0, "Not supported", .hidden = true),
     FLAG_STRV_(O, cache_from, "cache-from", 0, "Images to take layers from", .shown = "strings"),
@@ -56,7 +57,7 @@ const struct flag build_flags[] = {
     FLAG_STRV_(O, ssh, "ssh", 0, "Not supported", .hidden = true),
     FLAG_STRV_(O, tags, "tag", 't', "Name of the image, \"name:tag\"", .shown = "list", .check = check_tag),
     FLAG_STR_(O, target, "target", 0, "Build up to that stage"),
-    FLAG_STRV_(O, ulimits, "ulimit", 0, "Limit of a resource, \"name=soft:hard\"", .shown = "ulimit"),
+    FLAG_STRV_(O, ulimits, "ulimit", 0, "Limit of a resource, \"name=soft:hard\"", .shown = "ulimit", .check = check_ulimit),
     FLAG_END,
 };
 

@@ -40,6 +40,7 @@ struct context {
     char *extra; /* text of a Dockerfile that is not in the directory; NULL: it is */
     size_t extra_length;
     char *ignore_text;
+    mode_t ignore_mode;
     struct map *inodes; /* "dev:ino" -> path of files with several names */
     struct buf out;
     size_t out_pos;
@@ -118,11 +119,14 @@ static int load_ignore(struct context *context, const char *real_dir, const char
     AUTO_FREE char *own = real_dockerfile ? str_format("%s%s", real_dockerfile, IGNORE_FILE) : NULL;
     size_t length = 0;
     const char *path = own && access(own, F_OK) == 0 ? own : general;
-    if (access(path, F_OK) == 0) {
+    struct stat st;
+    context->ignore_mode = 0600;
+    if (stat(path, &st) == 0) {
         if (read_text(path, "error reading .dockerignore: open", &text, &length, err) < 0)
             return -1;
         patterns = ignore_read(text, length);
         context->ignore_text = path == general ? take_ptr(&text) : NULL;
+        context->ignore_mode = st.st_mode & 0777;
     }
     if (ignore_compile(patterns, &context->ignore, err) < 0)
         return err_wrap(err, "error checking context");
@@ -371,7 +375,7 @@ static void finish(struct context *context)
         tar_put_file(&context->out, context->dockerfile, context->extra, context->extra_length, 0600, (int64_t)time(NULL));
         AUTO_FREE char *text = str_format("%s\n%s\n", context->ignore_text ? context->ignore_text : IGNORE_FILE, context->dockerfile);
         if (!alone)
-            tar_put_file(&context->out, IGNORE_FILE, text, strlen(text), 0600, (int64_t)time(NULL));
+            tar_put_file(&context->out, IGNORE_FILE, text, strlen(text), context->ignore_mode, (int64_t)time(NULL));
     }
     tar_put_end(&context->out);
     context->ended = true;

@@ -33,7 +33,7 @@ static int query_time(struct buf *target, const char *key, const char *text, str
     if (str_empty(text))
         return 0;
     if (time_parse_docker(text, time_now_unix_ns(), &ns) < 0)
-        return err_set(err, ERR_INVALID, "invalid value for %s: \"%s\"", key, text);
+        return err_set(err, ERR_INVALID, "failed to parse value as time or duration: \"%s\"", text);
     AUTO_FREE char *value = str_format("%lld.%09lld", (long long)(ns / NANOS_PER_SECOND), (long long)(ns % NANOS_PER_SECOND));
     http_query_add(target, key, value);
     return 0;
@@ -95,6 +95,15 @@ static int print_line(const char *line, size_t length, const struct template *te
     return status;
 }
 
+/* On an event without anything, so that a wrong name is told before the first real one. */
+static int try_template(const struct template *template, struct err *err)
+{
+    AUTO_BUF struct buf out = BUF_INIT(BUF_TEXT_MAX);
+    CLEANUP(json_free) struct json *json = json_new_map();
+    struct template_data data = { .json = json, .go_type = "*events.Message", .type = &event_message_type };
+    return template_execute(template, &data, &out, err);
+}
+
 /* Lines as they come; each is shown before the next read. */
 static int follow(struct http *http, const struct template *template, struct err *err)
 {
@@ -130,7 +139,7 @@ static int run_events(struct cli *cli, void *arg, char **args)
     AUTO_TARGET(target);
     struct err err = { 0 };
     const char *format = str_eq(options->format, "json") ? "{{json .}}" : options->format;
-    if (!str_empty(format) && template_parse("", format, &template, &err) < 0) {
+    if (!str_empty(format) && (template_parse("", format, &template, &err) < 0 || try_template(template, &err) < 0)) {
         fprintf(stderr, "Error parsing format: %s\n", err.text);
         return BAD_FORMAT;
     }

@@ -135,7 +135,7 @@ static int check_output(const char *path, struct err *err)
     if (stat(slash ? dir : ".", &st) < 0)
         return path_failed("failed to save image: invalid output path: stat", dir, errno, err);
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return err_set(err, ERR_INVALID, "failed to save image: invalid output path: \"%s\" must be a regular file", path);
+        return err_set(err, ERR_INVALID, "failed to save image: cannot write to a directory");
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode))
         return err_set(err, ERR_INVALID, "failed to save image: invalid output path: \"%s\" must be a regular file", path);
     return 0;

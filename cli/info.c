@@ -163,7 +163,7 @@ static void put_rest(const struct info *info, struct buf *out)
         buf_puts(out, " Default Address Pools:\n");
     for (size_t i = 0; i < info->default_address_pools.count; i++)
         buf_printf(out, "   Base: %s, Size: %lld\n", info->default_address_pools.items[i].base, (long long)info->default_address_pools.items[i].size);
-    if (info->firewall_backend) {
+    if (info->firewall_backend && !str_eq(info->firewall_backend->driver, "iptables")) {
         put_line(out, "Firewall Backend", info->firewall_backend->driver);
         put_rows(out, info->firewall_backend->info, "  ");
     }

@@ -47,14 +47,14 @@ static int read_password_stdin(struct login_options *options, struct err *err)
         text[--length] = '\0';
     free(options->password);
     options->password = text;
-    return length ? 0 : err_set(err, ERR_INVALID, "Error: Password Required");
+    return 0;
 }
 
 static int check_options(struct login_options *options, struct err *err)
 {
     if (options->password) {
         if (options->password_stdin)
-            return err_set(err, ERR_INVALID, "--password and --password-stdin are mutually exclusive");
+            return err_set(err, ERR_INVALID, "conflicting options: cannot specify both --password and --password-stdin");
         fprintf(stderr, "WARNING! Using --password via the CLI is insecure. Use --password-stdin.\n");
     }
     if (!options->password_stdin)
@@ -88,7 +88,7 @@ static char *ask(const char *question, bool secret)
 /* Asks for what was not given. stored: the name used last time, offered again. */
 static int ask_missing(struct login_options *options, const char *stored, struct err *err)
 {
-    if (options->username && options->password)
+    if (!str_empty(options->username) && !str_empty(options->password))
         return 0;
     if (!isatty(STDIN_FILENO))
         return err_set(err, ERR_INVALID, "Error: Cannot perform an interactive login from a non TTY device");

@@ -62,12 +62,12 @@ static int subnet_holds(const char *subnet, const char *text, bool *ret, struct 
 static int check_overlaps(char *const *subnets, struct err *err)
 {
     for (char *const *one = subnets; one && *one; one++) {
-        struct block first;
-        if (!parse_block(*one, &first))
-            return bad_block(*one, err);
+        struct block first, second;
+        bool readable = parse_block(*one, &first);
         for (char *const *two = subnets; two < one; two++) {
-            struct block second;
-            if (parse_block(*two, &second) && (holds(&first, &second) || holds(&second, &first)))
+            if (!readable || !parse_block(*two, &second))
+                return bad_block(readable ? *two : *one, err);
+            if (holds(&first, &second) || holds(&second, &first))
                 return err_set(err, ERR_INVALID, "multiple overlapping subnet configuration is not supported");
         }
     }
@@ -85,7 +85,8 @@ static int assign(char *const *texts, size_t offset, const char *what, struct ip
             if (subnet_holds(config->subnet, *texts, &found, err) < 0)
                 return -1;
             if (found && *slot)
-                return err_set(err, ERR_INVALID, "cannot configure multiple %ss (%s, %s) on the same subnet (%s)", what, *texts, *slot, config->subnet);
+                return err_set(err, ERR_INVALID, "cannot configure multiple %ss (%s, %s) %s the same subnet (%s)", what, *texts, *slot,
+                    str_eq(what, "range") ? "on" : "for", config->subnet);
             if (found)
                 *slot = xstrdup(*texts);
         }

@@ -121,7 +121,7 @@ static int run_push(struct cli *cli, void *arg, char **args)
     struct err err = { 0 };
     if (read_name(cli, options, args[0], &reference) < 0)
         return 1;
-    AUTO_FREE char *name = reference_familiar_name(&reference), *full = reference_full(&reference);
+    AUTO_FREE char *name = str_format("%s/%s", reference.domain, reference.path), *full = reference_full(&reference);
     api_path(&target, "/images/%s/push", name);
     http_query_add(&target, "tag", reference.tag);
     image_query_platform(&target, "platform", options->platform);

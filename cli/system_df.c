@@ -228,11 +228,11 @@ static int print_object(struct cli *cli, struct detail *detail, const char *form
     json_set_take(json, "BuildCache", as_list(&detail->cache));
     if (str_eq(format, "json") || str_eq(format, "{{json .}}")) {
         json_write(json, &out);
-        buf_putc(&out, '\n');
     } else if (format_object("", format, json, "*formatter.diskUsageContext", NULL, &out, &err) < 0) {
         return cli_fail(cli, &err);
     }
-    fwrite(out.data, 1, out.length, stdout);
+    bool newline = out.length && out.data[out.length - 1] == '\n'; /* Docker's client writes none here */
+    fwrite(out.data, 1, out.length - newline, stdout);
     return 0;
 }
 

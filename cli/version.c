@@ -29,6 +29,38 @@ static const struct flag flags[] = {
     FLAG_END,
 };
 
+/* What templates know: members of Go's structs, for their zero values and messages. */
+struct client_version {
+    char *version, *api_version, *default_api_version, *git_commit, *go_version, *os, *arch, *build_time, *context;
+};
+static const struct codec_field client_version_fields[] = {
+    F_STR(struct client_version, version, "Version", 0),
+    F_STR(struct client_version, api_version, "ApiVersion", 0),
+    F_STR(struct client_version, default_api_version, "DefaultAPIVersion", OMIT_EMPTY),
+    F_STR(struct client_version, git_commit, "GitCommit", OMIT_EMPTY),
+    F_STR(struct client_version, go_version, "GoVersion", OMIT_EMPTY),
+    F_STR(struct client_version, os, "Os", 0),
+    F_STR(struct client_version, arch, "Arch", 0),
+    F_STR(struct client_version, build_time, "BuildTime", OMIT_EMPTY),
+    F_STR(struct client_version, context, "Context", 0),
+    F_END,
+};
+static const struct codec_type client_version_type = {
+    .name = "system.clientVersion", .size = sizeof(struct client_version), .fields = client_version_fields
+};
+struct version_info {
+    struct client_version client;
+    struct version *server;
+};
+static const struct codec_field version_info_fields[] = {
+    F_OBJ(struct version_info, client, "Client", 0, client_version),
+    F_OBJP(struct version_info, server, "Server", NULL_EMPTY, version),
+    F_END,
+};
+static const struct codec_type version_info_type = {
+    .name = "system.versionInfo", .size = sizeof(struct version_info), .fields = version_info_fields
+};
+
 static const char *client_api(const struct cli *cli)
 {
     return cli->api_version ? cli->api_version : API_VERSION_MAX_TEXT;
@@ -136,7 +168,7 @@ static int print_template(struct cli *cli, const char *format, struct json *serv
     if (!server && json_parse("null", 4, &server, &err) < 0)
         return cli_fail(cli, &err);
     json_set_take(json, "Server", server);
-    int status = format_object("version", format, json, "system.versionInfo", NULL, &out, &err);
+    int status = format_object("version", format, json, "system.versionInfo", &version_info_type, &out, &err);
     fwrite(out.data ? out.data : "", 1, out.length, stdout);
     return status < 0 ? cli_fail(cli, &err) : 0;
 }
