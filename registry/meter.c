@@ -27,6 +27,7 @@ struct meter {
     void *arg;
     struct word *words; /* waiting to be told */
     size_t word_count, count;
+    uint64_t added, told; /* words, ever */
     struct count *counts;
     bool ending;
 };
@@ -34,6 +35,7 @@ struct meter {
 static void add_word(struct meter *meter, size_t index, const char *status, int64_t current, int64_t total)
 {
     meter->words = xreallocarray(meter->words, meter->word_count + 1, sizeof *meter->words);
+    meter->added++;
     meter->words[meter->word_count++] = (struct word){ index, xstrdup(status), current, total };
 }
 
@@ -78,6 +80,8 @@ static void *tell(void *arg)
         }
         free(words);
         mutex_lock(&meter->lock);
+        meter->told += word_count;
+        cond_broadcast(&meter->moved);
     }
     mutex_unlock(&meter->lock);
     return NULL;
@@ -124,6 +128,15 @@ void meter_bytes(struct meter *meter, size_t index, int64_t current, int64_t tot
     count->fresh = true;
     if (wake)
         cond_broadcast(&meter->moved);
+    mutex_unlock(&meter->lock);
+}
+
+void meter_sync(struct meter *meter)
+{
+    mutex_lock(&meter->lock);
+    uint64_t until = meter->added;
+    while (meter->told < until)
+        cond_wait(&meter->moved, &meter->lock);
     mutex_unlock(&meter->lock);
 }
 

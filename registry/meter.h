@@ -14,5 +14,6 @@ struct meter *meter_new(size_t count, const char *verb,
                         void *arg);
 void meter_status(struct meter *meter, size_t index, const char *status); /* copied */
 void meter_bytes(struct meter *meter, size_t index, int64_t current, int64_t total);
+void meter_sync(struct meter *meter); /* waits until every word so far has been told; not from emit */
 void meter_free(struct meter *meter); /* tells what is left first */
 CLEANUP_FN(struct meter, meter_free)

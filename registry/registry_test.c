@@ -300,6 +300,10 @@ TEST(meter_order)
     for (int64_t i = 1; i <= 100000; i++)
         meter_bytes(meter, 1, i, 100000);
     meter_status(meter, 1, "Done");
+    meter_sync(meter);
+    mutex_lock(&heard.lock);
+    CHECK(str_ends(heard.text.data, "\n1 Done\n"));
+    mutex_unlock(&heard.lock);
     meter_bytes(meter, 0, 5, 5);
     meter_free(meter);
     /* The newest count stands in front of the word that follows it, and hardly any other count was told. */

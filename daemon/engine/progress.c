@@ -21,7 +21,8 @@ int progress_status(struct progress *progress, const char *id, const char *forma
     AUTO_FREE char *text = str_vformat(format, args);
     va_end(args);
     AUTO_FREE char *owned = xstrdup(id);
-    struct json_message message = { .status = text, .id = owned };
+    struct progress_detail none = { 0 };
+    struct json_message message = { .status = text, .id = owned, .progress_detail = id ? &none : NULL };
     return send_line(progress, &message);
 }
 
@@ -38,21 +39,19 @@ static void human_size(int64_t bytes, char ret[24])
     snprintf(ret, 24, "%.4g%s", value, units[unit]);
 }
 
-/* "[=====>          ]  12.3MB/45.6MB" with a bar of 50. */
+/* "[=====>          ]  12.3MB/45.6MB": fifty cells and the tip; without a known end only what came. */
 static char *bar(int64_t current, int64_t total)
 {
-    char have[24], all[24], cells[52];
+    char have[24], all[24], cells[51];
     human_size(current, have);
     human_size(total, all);
-    int64_t filled = total > 0 ? MIN(current * 50 / total, 50) : 0;
-    memset(cells, ' ', 50);
-    memset(cells, '=', (size_t)filled);
-    if (filled < 50)
-        cells[filled] = '>';
-    cells[50] = '\0';
     if (total <= 0)
-        return str_format("%s", have);
-    return str_format("[%s]  %6s/%s", cells, have, all);
+        return str_format("%8s", have);
+    int filled = (int)MIN(current * 50 / total, 50);
+    memset(cells, '=', 50);
+    cells[filled] = '\0';
+    /* More than was announced (a guess): the end is left out. */
+    return current > total ? str_format("[%s>%*s] %8s", cells, 50 - filled, "", have) : str_format("[%s>%*s] %8s/%s", cells, 50 - filled, "", have, all);
 }
 
 int progress_bytes(struct progress *progress, const char *id, const char *status, int64_t current, int64_t total)
@@ -72,10 +71,11 @@ int progress_stream(struct progress *progress, const char *text)
     return send_line(progress, &message);
 }
 
-int progress_aux(struct progress *progress, const char *json)
+int progress_aux(struct progress *progress, const char *json, bool with_detail)
 {
     AUTO_FREE char *owned = xstrdup(json);
-    struct json_message message = { .aux = owned };
+    struct progress_detail none = { 0 };
+    struct json_message message = { .aux = owned, .progress_detail = with_detail ? &none : NULL };
     return send_line(progress, &message);
 }
 
@@ -84,7 +84,7 @@ int progress_job(struct progress *progress, const struct job_progress *job)
     if (!str_empty(job->stream))
         return progress_stream(progress, job->stream);
     if (!str_empty(job->aux))
-        return progress_aux(progress, job->aux);
+        return progress_aux(progress, job->aux, false);
     if (job->total > 0)
         return progress_bytes(progress, job->id, job->status, job->current, job->total);
     if (str_empty(job->status))

@@ -1,4 +1,4 @@
-/* Pull, push, auth, distribution. The fetch worker speaks to the registry as nobody; each verified blob it reports goes to an unpack worker; the
+/* Pull, auth, distribution. The fetch worker speaks to the registry as nobody; each verified blob it reports goes to an unpack worker; the
  * engine adopts what they made and commits image and name in one transaction. */
 #include "daemon/engine/progress.h"
 #include "daemon/engine/transfer.h"
@@ -128,7 +128,9 @@ static int commit_image(struct pulling *pulling, struct err *err)
         image_event_locked(engine, "pull", familiar, familiar);
     }
     mutex_unlock(&engine->lock);
-    return result < 0 ? -1 : db_wait(engine->db, ticket, err);
+    if (result < 0 || db_wait(engine->db, ticket, err) < 0)
+        return -1;
+    return progress_status(&pulling->progress, NULL, "Digest: %s", manifest->digest) < 0 ? err_set(err, ERR_CANCELLED, "context canceled") : 0;
 }
 
 static int on_manifest(struct pulling *pulling, int sock, const struct job_message *message, struct err *err)
@@ -153,6 +155,8 @@ static int on_manifest(struct pulling *pulling, int sock, const struct job_messa
         if (store_layer_has(engine->store, layer->diff_id) && !strv_contains(reply.have, layer->diff_id))
             strv_append(&reply.have, layer->diff_id);
     }
+    if (store_image_get(engine->store, pulling->manifest.config_digest))
+        strv_append(&reply.have, pulling->manifest.config_digest);
     mutex_unlock(&engine->lock);
     int result = job_send(sock, JOB_REPLY, message->id, &job_pull_have_type, &reply, NULL, 0, err);
     codec_clear(&job_pull_have_type, &reply);
@@ -250,13 +254,10 @@ static int pull_with(struct pulling *pulling, const struct job_pull *params, str
     return pulling->has_manifest ? commit_image(pulling, err) : 0;
 }
 
-static int finish_pull(struct pulling *pulling, const struct job_pull_result *result, bool all_tags)
+static int finish_pull(struct pulling *pulling, bool all_tags)
 {
     AUTO_FREE char *familiar = reference_familiar_string(&pulling->name);
     AUTO_FREE char *bare = reference_familiar_name(&pulling->name);
-    for (size_t i = 0; result->digests && result->digests[i]; i++)
-        if (progress_status(&pulling->progress, NULL, "Digest: %s", result->digests[i]) < 0)
-            return -1;
     return progress_status(&pulling->progress, NULL, pulling->anything_new ? "Status: Downloaded newer image for %s" : "Status: Image is up to date for %s", all_tags ? bare : familiar);
 }
 
@@ -285,7 +286,7 @@ int engine_image_pull(struct engine *engine, const char *from_image, const char 
     mutex_unlock(&engine->lock);
     int done = pull_with(&pulling, &params, &result, err);
     if (done == 0)
-        done = finish_pull(&pulling, &result, params.all_tags);
+        done = finish_pull(&pulling, params.all_tags);
     else if (err->kind != ERR_CANCELLED)
         done = progress_failed(&pulling.progress, 0, err);
     if (pulling.spool)
@@ -301,163 +302,6 @@ int engine_image_pull(struct engine *engine, const char *from_image, const char 
     codec_clear(&job_pull_manifest_type, &pulling.manifest);
     codec_clear(&job_pull_type, &params);
     codec_clear(&job_pull_result_type, &result);
-    return done;
-}
-
-/* ---- push ---- */
-
-struct pushing {
-    struct engine *engine;
-    struct progress progress;
-};
-
-/* The compressed bytes of a layer: the blob kept from its pull, or packed now into an unlinked file. */
-int layer_blob(struct engine *engine, const char *diff_id, struct job_layer *ret, int *ret_fd, struct err *err)
-{
-    mutex_lock(&engine->lock);
-    const struct store_layer *layer = store_layer_get(engine->store, diff_id);
-    AUTO_FREE char *blob = layer ? xstrdup(layer->blob) : NULL;
-    AUTO_FREE char *media_type = layer ? xstrdup(layer->media_type) : NULL;
-    int64_t size = layer ? layer->blob_size : 0;
-    mutex_unlock(&engine->lock);
-    uint64_t blob_size;
-    struct err ignored = { 0 };
-    if (blob && store_blob_open(engine->store, blob, ret_fd, &blob_size, &ignored) == 0) {
-        *ret = (struct job_layer){ .digest = take_ptr(&blob), .media_type = take_ptr(&media_type), .diff_id = xstrdup(diff_id), .size = size };
-        return 0;
-    }
-    AUTO_FREE char *dir = store_layer_path(engine->store, diff_id);
-    AUTO_FREE char *recipe = store_recipe_path(engine->store, diff_id);
-    AUTO_FD int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO_FD int out = openat(engine->data_fd, "tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    AUTO_FD int recipe_fd = recipe ? open(recipe, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
-    if (dir_fd < 0 || out < 0 || (recipe && recipe_fd < 0))
-        return err_sys(err, errno, "pack layer %s", diff_id);
-    char gzip[] = "gzip";
-    struct job_pack params = { .compression = gzip, .has_recipe = recipe_fd >= 0 };
-    struct job_pack_result packed;
-    int fds[] = { dir_fd, out, recipe_fd };
-    struct worker_call call = { .kind = "pack", .params = &params, .fds = fds, .fd_count = recipe_fd >= 0 ? 3 : 2, .client_fd = -1 };
-    if (worker_run(engine, &call, &packed, err) < 0)
-        return -1;
-    int result = str_eq(packed.diff_id, diff_id) ? 0 : err_set(err, ERR_INTERNAL, "layer %s has changed on disk: its bytes are %s", diff_id, packed.diff_id);
-    if (result == 0 && lseek(out, 0, SEEK_SET) < 0)
-        result = err_sys(err, errno, "pack layer %s", diff_id);
-    if (result == 0) {
-        *ret = (struct job_layer){ .digest = xstrdup(packed.digest), .media_type = xstrdup(MEDIA_DOCKER_LAYER_GZIP), .diff_id = xstrdup(diff_id), .size = packed.size };
-        *ret_fd = take_fd(&out);
-    }
-    codec_clear(&job_pack_result_type, &packed);
-    return result;
-}
-
-static int on_push_request(void *arg, int sock, const struct job_message *message, struct err *err)
-{
-    struct pushing *pushing = arg;
-    struct job_push_want want;
-    struct job_layer layer = { 0 };
-    AUTO_FD int fd = -1;
-    if (job_decode(message, &job_push_want_type, &want, err) < 0)
-        return -1;
-    int result = layer_blob(pushing->engine, want.diff_id, &layer, &fd, err);
-    if (result == 0)
-        result = job_send(sock, JOB_REPLY, message->id, &job_layer_type, &layer, &fd, 1, err);
-    codec_clear(&job_layer_type, &layer);
-    codec_clear(&job_push_want_type, &want);
-    return result;
-}
-
-static int on_push_progress(void *arg, const struct job_progress *job)
-{
-    return progress_job(&((struct pushing *)arg)->progress, job);
-}
-
-static int fill_push(struct engine *engine, const struct reference *name, struct job_push *params, char **ret_id, struct err *err)
-{
-    AUTO_FREE char *text = reference_string(name);
-    AUTO_FREE char *familiar = reference_familiar_string(name);
-    AUTO_FREE char *repository = reference_name(name);
-    mutex_lock(&engine->lock);
-    const struct store_image *image = store_image_by_ref(engine->store, text);
-    AUTO_FREE char *id = image ? xstrdup(image->id) : NULL;
-    for (size_t i = 0; image && image->diff_ids && image->diff_ids[i]; i++) {
-        struct job_layer *layer = list_add(&params->layers);
-        struct store_distribution row, other;
-        layer->diff_id = xstrdup(image->diff_ids[i]);
-        const char *mount = "";
-        if (store_distribution_find(engine->store, image->diff_ids[i], repository, &row)) {
-            layer->digest = xstrdup(row.blob);
-            layer->media_type = xstrdup(row.media_type);
-            layer->size = row.blob_size;
-        } else {
-            for (size_t n = 0; !*mount && store_distribution_at(engine->store, image->diff_ids[i], n, &other); n++)
-                if (str_starts(other.repository, name->domain) && other.repository[strlen(name->domain)] == '/')
-                    mount = other.repository;
-        }
-        strv_append(&params->mount_from, mount);
-    }
-    mutex_unlock(&engine->lock);
-    if (!id)
-        return err_set(err, ERR_NOT_FOUND, "An image does not exist locally with the tag: %s", familiar);
-    size_t length;
-    if (store_image_config(engine->store, id, &params->config, &length, err) < 0)
-        return -1;
-    params->reference = take_ptr(&text);
-    *ret_id = take_ptr(&id);
-    return 0;
-}
-
-static void note_pushed(struct engine *engine, const struct reference *name, const char *image_id, const struct job_push_result *result)
-{
-    AUTO_FREE char *repository = reference_name(name);
-    struct reference digested;
-    uint64_t ticket;
-    struct err ignored = { 0 };
-    reference_copy(&digested, name);
-    free(take_ptr(&digested.tag));
-    free(digested.digest);
-    digested.digest = xstrdup(result->digest);
-    mutex_lock(&engine->lock);
-    for (size_t i = 0; i < result->layers.count; i++) {
-        const struct job_layer *layer = &result->layers.items[i];
-        struct store_distribution row = { repository, layer->digest, layer->media_type, layer->size };
-        if (!str_empty(layer->digest))
-            store_distribution_add(engine->store, layer->diff_id, &row);
-    }
-    (void)store_tag(engine->store, &digested, image_id, &ticket, &ignored);
-    AUTO_FREE char *familiar = reference_familiar_string(name);
-    image_event_locked(engine, "push", familiar, familiar);
-    mutex_unlock(&engine->lock);
-    reference_clear(&digested);
-}
-
-int engine_image_push(struct engine *engine, const char *name_text, const char *tag, const char *auth_b64, struct sink *sink, struct err *err)
-{
-    struct pushing pushing = { .engine = engine, .progress = { .sink = sink } };
-    struct job_push params = { 0 };
-    struct job_push_result result = { 0 };
-    AUTO_REFERENCE struct reference name;
-    AUTO_FREE char *id = NULL;
-    if (reference_parse(name_text, &name, err) < 0 || (!str_empty(tag) && reference_with_tag(&name, tag, err) < 0))
-        return -1;
-    reference_tag_default(&name);
-    int done = fill_push(engine, &name, &params, &id, err);
-    if (done == 0) {
-        AUTO_FREE char *bare = reference_name(&name);
-        (void)auth_decode(auth_b64, &params.auth);
-        params.insecure_registries = engine_list_setting(engine, &engine->settings.insecure_registries);
-        done = progress_status(&pushing.progress, NULL, "The push refers to repository [%s]", bare);
-    }
-    struct worker_call call = { .kind = "push", .params = &params, .arg = &pushing, .on_progress = on_push_progress, .on_request = on_push_request, .client_fd = sink->client_fd };
-    if (done == 0) {
-        done = worker_run(engine, &call, &result, err);
-        if (done == 0)
-            note_pushed(engine, &name, id, &result);
-        else if (err->kind != ERR_CANCELLED)
-            done = progress_failed(&pushing.progress, 0, err);
-    }
-    codec_clear(&job_push_type, &params);
-    codec_clear(&job_push_result_type, &result);
     return done;
 }
 

@@ -161,6 +161,7 @@ static void *run_queue(void *arg)
             size_t index = pull->ready[pull->taken++];
             struct err err = { 0 };
             mutex_unlock(&pull->lock);
+            meter_sync(pull->meter); /* "Download complete" stands before what holkd says of the layer */
             int r = hand_over(pull, index, &err);
             mutex_lock(&pull->lock);
             if (r < 0) {

@@ -54,7 +54,7 @@ struct job_pull_manifest { /* JOB_REQUEST "manifest": sent before layers; the re
     CODEC_LIST(struct job_layer) layers; /* bottom first, diff_id filled from config.rootfs */
 };
 struct job_pull_have {
-    char **have; /* diff ids present: not fetched ("Already exists") */
+    char **have; /* diff ids present: not fetched ("Already exists"); the config digest too when the image itself is known */
 };
 struct job_pull_blob { /* JOB_REQUEST "blob": a verified compressed blob lies in the spool as <hex>. Reply (any) = daemon took it */
     char *request;      /* "blob" */
@@ -75,7 +75,7 @@ struct job_push {
     char *config;    /* bytes */
     char *manifest;  /* bytes to reuse when every layer digest is known, or "" */
     char *manifest_media_type;
-    CODEC_LIST(struct job_layer) layers; /* bottom first; digest "" = blob must be requested */
+    CODEC_LIST(struct job_layer) layers; /* bottom first; digest: where it is known from a registry, "" = blob must be requested */
     char **mount_from; /* repositories on the same registry to try for cross mounts, per layer or "" */
     char *certs_dir;
 };
