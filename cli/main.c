@@ -3,6 +3,7 @@
 #include "cli/flags.h"
 #include "cli/global.h"
 #include "cli/help.h"
+#include "cli/help_markdown.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
@@ -118,6 +119,12 @@ static int run_help(char *const *words)
     struct found found;
     if (!words[0])
         return print_top(stdout);
+    if (str_eq(words[0], "--markdown")) {
+        AUTO_BUF struct buf text = BUF_INIT(BUF_TEXT_MAX);
+        help_markdown(&text);
+        print_buf(stdout, &text);
+        return 0;
+    }
     if (!command_find(words, &found)) {
         fprintf(stderr, "unknown help topic: %s\n", words[0]);
         return 1;
