@@ -55,7 +55,7 @@ static const struct {
 
 /* What one rule says about one call, unless it is the call's only word: checks that hold together. */
 struct piece {
-    const struct seccomp_check *checks;
+    struct seccomp_check checks[SECCOMP_CHECKS_MAX];
     size_t count;
     uint32_t action;
     size_t next; /* index + 1 */
@@ -79,7 +79,6 @@ struct compiler {
     int newest[ABI_COUNT]; /* -1: the policy names none */
     struct piece *pieces;
     size_t piece_count, piece_capacity;
-    struct seccomp_check through[ARRAY_SIZE(shared_calls)];
     struct seccomp_program conditions; /* code of all conditional verdicts, each free to move */
     struct range ranges[2 * NUMBERS_MAX + 8];
     size_t range_count;
@@ -104,7 +103,9 @@ static void add_piece(struct compiler *compiler, struct slot *slot, const struct
         compiler->piece_capacity = compiler->piece_capacity ? compiler->piece_capacity * 2 : 64;
         compiler->pieces = xreallocarray(compiler->pieces, compiler->piece_capacity, sizeof *compiler->pieces);
     }
-    compiler->pieces[compiler->piece_count++] = (struct piece){ checks, count, action, 0 };
+    struct piece *piece = &compiler->pieces[compiler->piece_count++];
+    *piece = (struct piece){ .count = count, .action = action };
+    memcpy(piece->checks, checks, count * sizeof *checks);
     if (slot->last)
         compiler->pieces[slot->last - 1].next = compiler->piece_count;
     else
@@ -138,14 +139,19 @@ static void add_to_slot(struct compiler *compiler, struct slot *slot, const stru
     }
 }
 
-/* The arguments themselves are behind a pointer there: what may be called for some arguments may be called. */
+/* The call's own arguments are behind a pointer there. As libseccomp: a check of the first gives way, the others look at what the shared call
+ * has in their place. */
 static void add_through(struct compiler *compiler, const char *name, const struct seccomp_rule *rule)
 {
     for (size_t i = 0; i < ARRAY_SIZE(shared_calls); i++) {
         if (!str_eq(shared_calls[i].name, name))
             continue;
-        compiler->through[i] = (struct seccomp_check){ 0, CHECK_EQ, shared_calls[i].argument, 0 };
-        add_piece(compiler, &compiler->slots[ABI_X86][shared_calls[i].through], &compiler->through[i], 1, rule->action);
+        struct seccomp_check checks[SECCOMP_CHECKS_MAX] = { { 0, CHECK_EQ, shared_calls[i].argument, 0 } };
+        size_t count = 1;
+        for (size_t c = 0; c < rule->check_count && count < SECCOMP_CHECKS_MAX; c++)
+            if (rule->checks[c].index != 0)
+                checks[count++] = rule->checks[c];
+        add_piece(compiler, &compiler->slots[ABI_X86][shared_calls[i].through], checks, count, rule->action);
     }
 }
 
