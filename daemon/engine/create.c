@@ -540,9 +540,8 @@ int engine_container_remove(struct engine *engine, const char *ref, bool force, 
         return -1;
     if (container_is_running(container) && !force) {
         bool paused = container->status.code == STATUS_PAUSED;
-        return err_set(err, ERR_CONFLICT, "cannot remove container \"%s\": container is %s: %s", container->record.name,
-                       container_status_name((enum container_status_code)container->status.code),
-                       paused ? "unpause and then stop the container before removing or force remove" : "stop the container before removing or force remove");
+        return err_set(err, ERR_CONFLICT, "cannot remove container \"%s\": container is %s%s", ref, container_status_name((enum container_status_code)container->status.code),
+                       paused ? " and must be unpaused first" : ": stop the container before removing or force remove");
     }
     if (container_is_running(container) && engine_container_kill(engine, container->record.id, "KILL", err) < 0 && container_is_running(container))
         return err_wrap(err, "cannot remove container \"%s\": could not kill", container->record.name);

@@ -235,7 +235,7 @@ static int prepare_images(struct image_listing *listing, struct err *err)
     if (filters_check(listing->filters, allowed, err) < 0 || filters_get_bool(listing->filters, "dangling", false, &listing->dangling, err) < 0)
         return -1;
     if (until && time_parse_docker(until[0], time_now_unix_ns(), &listing->until_ns) < 0)
-        return err_set(err, ERR_INVALID, "invalid until filter \"%s\"", until[0]);
+        return err_set(err, ERR_INVALID, "failed to parse value as time or duration: \"%s\"", until[0]);
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         char *const *named = filters_get(listing->filters, keys[i]);
         struct store_image *image;
@@ -300,8 +300,14 @@ int engine_image_tag(struct engine *engine, const char *ref, const char *repo, c
     AUTO_FREE char *text = str_empty(tag) ? xstrdup(repo) : str_format("%s:%s", repo, tag);
     if (str_empty(repo))
         return err_set(err, ERR_INVALID, "repo is required");
+    if (!str_empty(tag) && !reference_tag_valid(tag))
+        return err_set(err, ERR_INVALID, "invalid tag format");
     if (reference_parse(text, &name, err) < 0)
         return -1;
+    if (name.digest) {
+        reference_clear(&name);
+        return err_set(err, ERR_INVALID, "cannot import digest reference");
+    }
     reference_tag_default(&name);
     mutex_lock(&engine->lock);
     int result = store_image_find(engine->store, ref, &image, err);

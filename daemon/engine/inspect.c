@@ -1,5 +1,6 @@
 /* inspect and list: the record and the status as Docker shows them. */
 #include "daemon/engine/internal.h"
+#include "lib/base/id.h"
 #include "lib/base/path.h"
 #include "lib/base/timefmt.h"
 
@@ -40,6 +41,25 @@ static void copy_endpoint(const struct container *container, const struct endpoi
     }
 }
 
+static void add_name(char ***list, const char *name)
+{
+    if (!str_empty(name) && !strv_contains(*list, name))
+        strv_append(list, name);
+}
+
+/* What the network's own name service answers to; the built-in networks have none. */
+static void fill_dns_names(const struct container *container, const char *network, struct endpoint_settings *ret)
+{
+    AUTO_FREE char *short_id = xstrndup(container->record.id, ID_SHORT_LENGTH);
+    if (str_eq(network, "bridge") || str_eq(network, "host") || str_eq(network, "none"))
+        return;
+    add_name(&ret->dns_names, container->record.name);
+    for (size_t i = 0; ret->aliases && ret->aliases[i]; i++)
+        add_name(&ret->dns_names, ret->aliases[i]);
+    add_name(&ret->dns_names, short_id);
+    add_name(&ret->dns_names, container->record.config.hostname);
+}
+
 static void fill_network(const struct container *container, struct network_settings *ret)
 {
     *ret = (struct network_settings){ .sandbox_id = xstrdup(container_is_running(container) ? container->record.id : "") };
@@ -49,6 +69,7 @@ static void fill_network(const struct container *container, struct network_setti
         const struct endpoint_settings *settings = container->record.networks.values[i];
         struct endpoint_settings *mine = obj_map_add(&ret->networks, container->record.networks.keys[i], sizeof *mine);
         copy_endpoint(container, settings, mine);
+        fill_dns_names(container, container->record.networks.keys[i], mine);
         if (!str_eq(container->record.networks.keys[i], "bridge"))
             continue;
         ret->endpoint_id = xstrdup(mine->endpoint_id);
@@ -209,6 +230,9 @@ char *container_status_text(const struct container *container)
 static void add_ports(const struct container *container, struct container_summary *ret)
 {
     struct obj_map ports;
+    const char *mode = container->record.host_config.network_mode;
+    if (!container_is_running(container) || str_eq(mode, "none") || str_eq(mode, "host") || str_starts(mode, "container:"))
+        return; /* no network of its own now */
     copy_ports(container, &ports);
     for (size_t i = 0; i < obj_map_count(&ports); i++) {
         const struct port_binding_list *list = ports.values[i];
@@ -228,17 +252,25 @@ static void add_ports(const struct container *container, struct container_summar
     obj_map_clear_ports(&ports);
 }
 
+/* Arguments with blanks in them are quoted, as Docker shows them; the program never is. */
+static char *command_text(const struct container_record *record)
+{
+    char **words = NULL;
+    strv_append(&words, record->path);
+    for (size_t i = 0; record->args && record->args[i]; i++)
+        strv_append_take(&words, str_format(strchr(record->args[i], ' ') ? "'%s'" : "%s", record->args[i]));
+    char *text = strv_join(words, " ");
+    strv_free(words);
+    return text;
+}
+
 static void fill_summary(struct container *container, struct container_summary *ret)
 {
     const struct container_record *record = &container->record;
-    char **words = NULL;
-    strv_append(&words, record->path);
-    strv_extend(&words, record->args);
     *ret = (struct container_summary){
-        .id = xstrdup(record->id), .image_id = xstrdup(record->image_id), .command = strv_join(words, " "), .created = record->created_unix_ns / NANOS_PER_SECOND,
+        .id = xstrdup(record->id), .image_id = xstrdup(record->image_id), .command = command_text(record), .created = record->created_unix_ns / NANOS_PER_SECOND,
         .state = xstrdup(container_status_name((enum container_status_code)container->status.code)), .status = container_status_text(container),
     };
-    strv_free(words);
     AUTO_FREE char *name = str_format("/%s", record->name);
     strv_append(&ret->names, name);
     struct store_image *image;
@@ -248,6 +280,7 @@ static void fill_summary(struct container *container, struct container_summary *
     add_ports(container, ret);
     str_map_copy(&ret->labels, &record->config.labels);
     ret->host_config.network_mode = xstrdup(record->host_config.network_mode);
+    str_map_copy(&ret->host_config.annotations, &record->host_config.annotations);
     for (size_t i = 0; i < obj_map_count(&record->networks); i++)
         copy_endpoint(container, record->networks.values[i], obj_map_add(&ret->network_settings.networks, record->networks.keys[i], sizeof(struct endpoint_settings)));
     for (size_t i = 0; i < record->mounts.count; i++)
@@ -258,7 +291,7 @@ static void fill_summary(struct container *container, struct container_summary *
 struct listing {
     struct engine *engine;
     const struct filters *filters;
-    bool all;
+    bool all, tasks_only; /* of a swarm: there are none */
     int64_t before_ns, since_ns; /* creation times of the containers named */
 };
 
@@ -286,15 +319,42 @@ static bool matches_network(const struct listing *listing, const struct containe
     return false;
 }
 
-static bool matches_port(const struct listing *listing, const struct container *container, const char *key, bool published)
+/* "80", "80/udp", "80-90/tcp" */
+static bool parse_port_range(const char *text, int64_t *ret_first, int64_t *ret_last, const char **ret_proto)
 {
-    char *const *values = filters_get(listing->filters, key);
+    const char *slash = strchr(text, '/');
+    AUTO_FREE char *first = xstrndup(text, strcspn(text, "-/"));
+    size_t length = strlen(first);
+    AUTO_FREE char *last = text[length] == '-' ? xstrndup(text + length + 1, strcspn(text + length + 1, "/")) : xstrdup(first);
+    *ret_proto = slash ? slash + 1 : "tcp";
+    return str_to_i64(first, ret_first) == 0 && str_to_i64(last, ret_last) == 0 && *ret_first >= 0 && *ret_last >= *ret_first && *ret_last <= 65535;
+}
+
+static bool any_range_has(const struct filters *filters, const char *key, int64_t number, const char *type)
+{
+    char *const *values = filters_get(filters, key);
     for (size_t i = 0; values && values[i]; i++) {
-        AUTO_FREE char *port = strchr(values[i], '/') ? xstrdup(values[i]) : str_format("%s/tcp", values[i]);
-        if (obj_map_get(&container->status.ports, port) || (!published && strv_contains(container->record.config.exposed_ports, port)))
+        int64_t first, last;
+        const char *proto;
+        if (parse_port_range(values[i], &first, &last, &proto) && first <= number && number <= last && str_eq(proto, type))
             return true;
     }
-    return !values;
+    return false;
+}
+
+/* publish looks at the host's ports, expose at the container's; what ps does not show is not there. */
+static bool matches_ports(const struct listing *listing, const struct container *container)
+{
+    if (!filters_has(listing->filters, "publish") && !filters_has(listing->filters, "expose"))
+        return true;
+    struct container_summary shown = { .id = NULL };
+    bool found = false;
+    add_ports(container, &shown);
+    for (size_t i = 0; i < shown.ports.count && !found; i++)
+        found = any_range_has(listing->filters, "publish", shown.ports.items[i].public_port, shown.ports.items[i].type) ||
+                any_range_has(listing->filters, "expose", shown.ports.items[i].private_port, shown.ports.items[i].type);
+    codec_clear(&container_summary_type, &shown);
+    return found;
 }
 
 static bool matches_ancestor(const struct listing *listing, const struct container_record *record)
@@ -326,7 +386,7 @@ static bool matches(const struct listing *listing, const struct container *conta
     AUTO_FREE char *slashed = str_format("/%s", record->name);
     const char *state = container_status_name((enum container_status_code)container->status.code);
     snprintf(code, sizeof code, "%lld", (long long)container->status.exit_code);
-    if (record->hidden || (!listing->all && !container_is_running(container)))
+    if (record->hidden || listing->tasks_only || (!listing->all && !container_is_running(container)))
         return false;
     bool was_run = container->status.has_started && !container_is_running(container);
     if (filters_has(filters, "exited") && !(was_run && filters_match_exact(filters, "exited", code)))
@@ -337,27 +397,57 @@ static bool matches(const struct listing *listing, const struct container *conta
         return false;
     return filters_match_exact(filters, "status", state) && (filters_match_any(filters, "name", slashed) || filters_match_any(filters, "name", record->name)) &&
            filters_match_prefix(filters, "id", record->id) && filters_match_labels(filters, "label", &record->config.labels) && matches_volume(listing, record) &&
-           matches_network(listing, record) && matches_ancestor(listing, record) && matches_port(listing, container, "publish", true) && matches_port(listing, container, "expose", false);
+           matches_network(listing, record) && matches_ancestor(listing, record) && matches_ports(listing, container);
+}
+
+static int check_words(const struct filters *filters, const char *key, const char *what, const char *const *words, struct err *err)
+{
+    char *const *values = filters_get(filters, key);
+    for (size_t i = 0; values && values[i]; i++) {
+        size_t n = 0;
+        while (words[n] && !str_eq(words[n], values[i]))
+            n++;
+        if (!words[n]) {
+            AUTO_BUF struct buf list = BUF_INIT(1024);
+            for (n = 0; words[n]; n++)
+                buf_printf(&list, "%s%s", n ? ", " : "", words[n]);
+            return err_set(err, ERR_INVALID, "invalid filter '%s=%s': invalid value for %s (%s): must be one of %s", key, values[i], what, values[i], list.data);
+        }
+    }
+    return 0;
+}
+
+static int check_values(const struct filters *filters, struct err *err)
+{
+    static const char *const states[] = { "created", "running", "paused", "restarting", "removing", "exited", "dead", NULL };
+    static const char *const healths[] = { "none", "starting", "healthy", "unhealthy", NULL };
+    static const char *const port_keys[] = { "publish", "expose" };
+    char *const *codes = filters_get(filters, "exited");
+    int64_t first, last;
+    const char *proto;
+    for (size_t i = 0; codes && codes[i]; i++)
+        if (str_to_i64(codes[i], &first) < 0)
+            return err_set(err, ERR_INVALID, "invalid filter 'exited=%s': strconv.Atoi: parsing \"%s\": invalid syntax", codes[i], codes[i]);
+    if (check_words(filters, "status", "state", states, err) < 0 || check_words(filters, "health", "health", healths, err) < 0)
+        return -1;
+    for (size_t i = 0; i < ARRAY_SIZE(port_keys); i++) {
+        char *const *ports = filters_get(filters, port_keys[i]);
+        for (size_t n = 0; ports && ports[n]; n++)
+            if (!parse_port_range(ports[n], &first, &last, &proto))
+                return err_set(err, ERR_INVALID, "error while looking up for %s %s: not a port or a range of ports", port_keys[i], ports[n]);
+    }
+    return 0;
 }
 
 static int prepare_listing(struct listing *listing, struct err *err)
 {
     static const char *const allowed[] = { "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network", "publish", "since", "status", "volume", NULL };
-    static const char *const states[] = { "created", "running", "paused", "restarting", "removing", "exited", "dead" };
-    char *const *values = filters_get(listing->filters, "status");
-    int64_t *const bounds[] = { &listing->before_ns, &listing->since_ns };
     static const char *const keys[] = { "before", "since" };
-    if (filters_check(listing->filters, allowed, err) < 0)
+    int64_t *const bounds[] = { &listing->before_ns, &listing->since_ns };
+    if (filters_check(listing->filters, allowed, err) < 0 || check_values(listing->filters, err) < 0 ||
+        filters_get_bool(listing->filters, "is-task", false, &listing->tasks_only, err) < 0)
         return -1;
-    for (size_t i = 0; values && values[i]; i++) {
-        size_t n = 0;
-        while (n < ARRAY_SIZE(states) && !str_eq(states[n], values[i]))
-            n++;
-        if (n == ARRAY_SIZE(states))
-            return err_set(err, ERR_INVALID, "invalid filter 'status=%s'", values[i]);
-        listing->all = true;
-    }
-    if (filters_has(listing->filters, "exited"))
+    if (filters_has(listing->filters, "status") || filters_has(listing->filters, "exited"))
         listing->all = true;
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         char *const *named = filters_get(listing->filters, keys[i]);

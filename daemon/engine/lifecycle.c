@@ -147,7 +147,7 @@ int engine_container_kill(struct engine *engine, const char *ref, const char *si
     if (!container)
         return -1;
     if (!container_is_running(container))
-        return err_set(err, ERR_CONFLICT, "cannot kill container: %s: container %s is not running", ref, container->record.id);
+        return err_set(err, ERR_CONFLICT, "container %s is not running", container->record.id);
     int result;
     if (number == SIGKILL) {
         struct mon_stop stop = { .signal = SIGKILL, .timeout_ms = -1 };
@@ -184,7 +184,7 @@ static int freeze(struct engine *engine, const char *ref, bool pause, struct err
     if (pause && code == STATUS_RESTARTING)
         return err_set(err, ERR_CONFLICT, "Container %s is restarting, wait until the container is running", container->record.id);
     if (pause && code != STATUS_RUNNING)
-        return err_set(err, ERR_CONFLICT, "Container %s is not running", container->record.id);
+        return err_set(err, ERR_CONFLICT, "container %s is not running", container->record.id);
     int result = tell_monitor(container, pause ? MON_PAUSE : MON_UNPAUSE, NULL, 0, err);
     (void)facts_sync(container);
     return result < 0 ? err_wrap(err, "Cannot %s container %s", pause ? "pause" : "unpause", ref) : 0;

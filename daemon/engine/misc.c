@@ -221,7 +221,7 @@ int engine_container_prune(struct engine *engine, const struct filters *filters,
     if (filters_check(filters, allowed, err) < 0)
         return -1;
     if (until && time_parse_docker(until[0], time_now_unix_ns(), &limit) < 0)
-        return err_set(err, ERR_INVALID, "invalid until filter \"%s\"", until[0]);
+        return err_set(err, ERR_INVALID, "failed to parse value as time or duration: \"%s\"", until[0]);
     *ret = (struct container_prune_response){ 0 };
     mutex_lock(&engine->lock);
     for (size_t cursor = 0; map_next(engine->containers, &cursor, NULL, &value);) {
@@ -387,6 +387,8 @@ void engine_info(struct engine *engine, struct info *ret)
     strv_append(&ret->security_options, "name=seccomp,profile=builtin");
     if (cgroups->pure_v2)
         strv_append(&ret->security_options, "name=cgroupns");
+    ret->firewall_backend = xcalloc(1, sizeof *ret->firewall_backend);
+    ret->firewall_backend->driver = xstrdup("nftables");
     net_foreign_firewall_hint(engine->net, hint, sizeof hint);
     if (hint[0])
         strv_append(&ret->warnings, hint);

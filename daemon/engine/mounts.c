@@ -31,7 +31,7 @@ static struct mount_record *find_target(struct container_record *record, const c
 static int check_target(struct resolving *r, const char *target, struct err *err)
 {
     if (str_empty(target) || target[0] != '/')
-        return err_set(err, ERR_INVALID, "invalid mount config: invalid mount path: '%s' mount path must be absolute", target ? target : "");
+        return err_set(err, ERR_INVALID, "invalid mount path: '%s' mount path must be absolute", target ? target : "");
     AUTO_FREE char *clean = path_clean(target);
     if (str_eq(clean, "/"))
         return err_set(err, ERR_INVALID, "invalid specification: destination can't be '/'");
@@ -275,7 +275,7 @@ static int add_volumes_from(struct resolving *r, const char *text, struct err *e
     AUTO_FREE char *ref = xstrndup(text, colon ? (size_t)(colon - text) : strlen(text));
     const char *mode = colon ? colon + 1 : "";
     if (!str_empty(mode) && !str_eq(mode, "ro") && !str_eq(mode, "rw") && !str_eq(mode, "z") && !str_eq(mode, "Z"))
-        return err_set(err, ERR_INVALID, "invalid volumes-from specification mode: %s", mode);
+        return err_set(err, ERR_INVALID, "invalid mode: %s", mode);
     mutex_lock(&r->engine->lock);
     struct container *other = container_find_locked(r->engine, ref, err);
     for (size_t i = 0; other && i < other->record.mounts.count; i++) {

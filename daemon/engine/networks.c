@@ -193,8 +193,14 @@ static int check_create(const struct network_create_request *request, struct err
         return err_set(err, ERR_INVALID, "network name is required");
     for (size_t i = 0; i < ARRAY_SIZE(builtins); i++)
         if (str_eq(request->name, builtins[i].name))
-            return err_set(err, ERR_FORBIDDEN, "operation is not permitted on predefined %s network", request->name);
-    if (request->ingress || str_eq(request->driver, "overlay"))
+            return err_set(err, ERR_FORBIDDEN, "operation is not permitted on predefined %s network ", request->name);
+    if (request->ingress)
+        return err_set(err, ERR_FORBIDDEN, "Ingress network can only be global scope network");
+    if (str_eq(request->scope, "swarm"))
+        return err_set(err, ERR_FORBIDDEN, "cannot create a swarm scoped network when swarm is not active");
+    if (str_eq(request->driver, "host") || str_eq(request->driver, "null"))
+        return err_set(err, ERR_FORBIDDEN, "only one instance of \"%s\" network is allowed", request->driver);
+    if (str_eq(request->driver, "overlay"))
         return err_set(err, ERR_UNAVAILABLE, "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.");
     if (request->config_only || (request->config_from && !str_empty(request->config_from->network)))
         return err_set(err, ERR_UNSUPPORTED, "ConfigOnly and ConfigFrom networks are not supported");
@@ -312,6 +318,10 @@ int engine_network_list(struct engine *engine, const struct filters *filters, st
     bool first = true;
     if (filters_check(filters, allowed, err) < 0 || filters_get_bool(filters, "dangling", false, &dangling, err) < 0)
         return -1;
+    char *const *types = filters_get(filters, "type");
+    for (size_t i = 0; types && types[i]; i++)
+        if (!str_eq(types[i], "builtin") && !str_eq(types[i], "custom"))
+            return err_set(err, ERR_INVALID, "invalid filter: 'type'='%s'", types[i]);
     buf_putc(out, '[');
     mutex_lock(&engine->lock);
     for (size_t cursor = 0; map_next(engine->networks, &cursor, NULL, &value);) {
@@ -374,7 +384,7 @@ int engine_network_prune(struct engine *engine, const struct filters *filters, s
     if (filters_check(filters, allowed, err) < 0)
         return -1;
     if (limits && time_parse_docker(limits[0], time_now_unix_ns(), &until) < 0)
-        return err_set(err, ERR_INVALID, "invalid until filter \"%s\"", limits[0]);
+        return err_set(err, ERR_INVALID, "failed to parse value as time or duration: \"%s\"", limits[0]);
     mutex_lock(&engine->lock);
     for (size_t cursor = 0; map_next(engine->networks, &cursor, NULL, &value);) {
         struct network_record *network = value;

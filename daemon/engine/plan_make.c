@@ -89,6 +89,15 @@ static int sysctls(struct plan_build *build, const struct host_config *host, str
     return 0;
 }
 
+static int refuse_log_driver(const char *name, struct err *err)
+{
+    static const char *const dockers[] = { "awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "local", "splunk", "syslog" };
+    for (size_t i = 0; i < ARRAY_SIZE(dockers); i++)
+        if (str_eq(name, dockers[i]))
+            return err_set(err, ERR_UNSUPPORTED, "log driver %s is not supported yet", name);
+    return err_set(err, ERR_INVALID, "error looking up logging plugin %s: plugin \"%s\" not found", name, name);
+}
+
 static int log_options(struct plan_build *build, const struct container_record *record, struct err *err)
 {
     const struct log_config *log = &record->host_config.log_config;
@@ -96,7 +105,7 @@ static int log_options(struct plan_build *build, const struct container_record *
     int64_t size = 0, files = 1;
     bool none = str_eq(log->type, "none");
     if (!none && !str_empty(log->type) && !str_eq(log->type, "json-file"))
-        return err_set(err, ERR_INVALID, "logger: no log driver named '%s' is registered", log->type);
+        return refuse_log_driver(log->type, err);
     for (size_t i = 0; i < str_map_count(&log->config); i++) {
         const char *key = log->config.keys[i], *value = log->config.values[i];
         if (str_eq(key, "max-size") && (str_to_bytes(value, &size) < 0 || size < 0))

@@ -23,7 +23,7 @@ const char *plan_cap_name(size_t number)
     return number < ARRAY_SIZE(capability_names) ? capability_names[number] : NULL;
 }
 
-static int cap_bits(const char *name, uint64_t *ret, struct err *err)
+static int cap_bits(const char *list, const char *name, uint64_t *ret, struct err *err)
 {
     const char *bare = strncasecmp(name, "CAP_", 4) == 0 ? name + 4 : name;
     if (!strcasecmp(bare, "ALL")) {
@@ -36,7 +36,10 @@ static int cap_bits(const char *name, uint64_t *ret, struct err *err)
             return 0;
         }
     }
-    return err_set(err, ERR_INVALID, "invalid capability: \"%s\"", name);
+    AUTO_FREE char *upper = xstrdup(bare);
+    for (char *c = upper; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+    return err_set(err, ERR_INVALID, "invalid %s: unknown capability: \"CAP_%s\"", list, upper);
 }
 
 /* Docker's order: ALL in either list first, then drops, then adds. */
@@ -48,26 +51,26 @@ int plan_caps(const struct host_config *host, uint64_t *ret, struct err *err)
         return 0;
     }
     for (size_t i = 0; host->cap_add && host->cap_add[i]; i++) {
-        if (cap_bits(host->cap_add[i], &bits, err) < 0)
+        if (cap_bits("CapAdd", host->cap_add[i], &bits, err) < 0)
             return -1;
         if (bits == CAPS_ALL)
             caps = CAPS_ALL;
     }
     for (size_t i = 0; host->cap_drop && host->cap_drop[i]; i++) {
-        if (cap_bits(host->cap_drop[i], &bits, err) < 0)
+        if (cap_bits("CapDrop", host->cap_drop[i], &bits, err) < 0)
             return -1;
         caps &= ~bits;
     }
     for (size_t i = 0; host->cap_add && host->cap_add[i]; i++)
-        if (cap_bits(host->cap_add[i], &bits, err) == 0 && bits != CAPS_ALL)
+        if (cap_bits("CapAdd", host->cap_add[i], &bits, err) == 0 && bits != CAPS_ALL)
             caps |= bits;
     *ret = caps;
     return 0;
 }
 
 const char *const plan_masked_paths[] = {
-    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
-    "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware", NULL,
+    "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
+    "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap", NULL,
 };
 const char *const plan_readonly_paths[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL };
 
@@ -132,7 +135,7 @@ int plan_security_opts(const struct host_config *host, struct plan_security *ret
         if (str_eq(key, "no-new-privileges")) {
             ret->no_new_privileges = true;
             if (value && str_to_bool(value, &ret->no_new_privileges) < 0)
-                return err_set(err, ERR_INVALID, "invalid --security-opt: \"%s\"", opt);
+                return err_set(err, ERR_INVALID, "invalid --security-opt 2: \"%s\"", opt);
         } else if (str_eq(key, "seccomp") && value) {
             ret->seccomp = value; /* "unconfined", "builtin", or the profile's JSON */
         } else if (str_eq(key, "apparmor") && value) {
@@ -142,7 +145,7 @@ int plan_security_opts(const struct host_config *host, struct plan_security *ret
         } else if (str_eq(opt, "systempaths=unconfined")) {
             ret->systempaths_unconfined = true;
         } else {
-            return err_set(err, ERR_INVALID, "invalid --security-opt 2: \"%s\"", opt);
+            return err_set(err, ERR_INVALID, "invalid --security-opt %d: \"%s\"", value ? 2 : 1, opt);
         }
     }
     return 0;

@@ -378,7 +378,7 @@ static int begin_exec(struct engine *engine, const char *id, const struct exec_s
     int result = check_exec_state(*ret_container, err);
     mutex_lock(&engine->lock);
     if (result == 0 && (*ret)->started)
-        result = err_set(err, ERR_CONFLICT, "exec command %s is already running", id);
+        result = err_set(err, ERR_CONFLICT, (*ret)->has_exit ? "exec command %s has already run" : "exec command %s is already running", id);
     if (result == 0)
         (*ret)->started = true;
     mutex_unlock(&engine->lock);

@@ -89,7 +89,7 @@ int volume_ensure(struct engine *engine, const char *name, const char *driver, c
     int made = volume_create(engine->volume_store, name, (const char *const *)pairs, &local, err);
     strv_free(pairs);
     if (made < 0)
-        return -1;
+        return str_starts(err->text, "create ") ? -1 : err_wrap(err, "create %s", name);
     if (local->kind != VOLUME_PLAIN) {
         struct err ignored = { 0 };
         volume_remove(engine->volume_store, name, &ignored);

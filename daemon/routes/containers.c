@@ -58,6 +58,10 @@ static int inspect_container(struct engine *engine, struct request *req, struct 
 
 static int start_container(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
+    size_t length;
+    (void)request_body(req, &length);
+    if (length > 7) /* "null" and "{}" are fine */
+        return err_set(err, ERR_INVALID, "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24");
     return engine_container_start(engine, request_param(req, "id"), err) < 0 ? -1 : response_status(res, 204);
 }
 
@@ -84,7 +88,9 @@ static int restart_container(struct engine *engine, struct request *req, struct 
 
 static int kill_container(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
-    return engine_container_kill(engine, request_param(req, "id"), request_query(req, "signal"), err) < 0 ? -1 : response_status(res, 204);
+    if (engine_container_kill(engine, request_param(req, "id"), request_query(req, "signal"), err) < 0)
+        return err_wrap(err, "cannot kill container: %s", request_param(req, "id"));
+    return response_status(res, 204);
 }
 
 static int pause_container(struct engine *engine, struct request *req, struct response *res, struct err *err)
@@ -99,7 +105,10 @@ static int unpause_container(struct engine *engine, struct request *req, struct 
 
 static int rename_container(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
-    return engine_container_rename(engine, request_param(req, "id"), request_query(req, "name"), err) < 0 ? -1 : response_status(res, 204);
+    if (engine_container_rename(engine, request_param(req, "id"), request_query(req, "name"), err) == 0)
+        return response_status(res, 204);
+    bool about_name = str_starts(err->text, "Conflict. ") || str_starts(err->text, "Invalid container name");
+    return about_name ? err_wrap(err, "Error when allocating new name") : -1;
 }
 
 static int remove_container(struct engine *engine, struct request *req, struct response *res, struct err *err)
@@ -110,18 +119,21 @@ static int remove_container(struct engine *engine, struct request *req, struct r
     return response_status(res, 204);
 }
 
+static int size_of(struct request *req, const char *key, const char *what, unsigned *ret, struct err *err)
+{
+    const char *text = request_query(req, key);
+    uint64_t number;
+    if (str_empty(text) || str_to_u64(text, &number) < 0)
+        return err_set(err, ERR_INVALID, "invalid resize %s \"%s\": invalid syntax", what, text ? text : "");
+    if (number > UINT16_MAX)
+        return err_set(err, ERR_INVALID, "invalid resize %s \"%s\": value out of range", what, text);
+    *ret = (unsigned)number;
+    return 0;
+}
+
 static int sizes(struct request *req, unsigned *ret_rows, unsigned *ret_cols, struct err *err)
 {
-    int64_t rows, cols;
-    if (str_empty(request_query(req, "h")) || str_empty(request_query(req, "w")))
-        return err_set(err, ERR_INVALID, "resize needs the query parameters h and w");
-    if (request_query_int(req, "h", 0, &rows, err) < 0 || request_query_int(req, "w", 0, &cols, err) < 0)
-        return -1;
-    if (rows < 0 || rows > 65535 || cols < 0 || cols > 65535)
-        return err_set(err, ERR_INVALID, "h and w must be between 0 and 65535");
-    *ret_rows = (unsigned)rows;
-    *ret_cols = (unsigned)cols;
-    return 0;
+    return size_of(req, "h", "height", ret_rows, err) < 0 || size_of(req, "w", "width", ret_cols, err) < 0 ? -1 : 0;
 }
 
 static int resize_container(struct engine *engine, struct request *req, struct response *res, struct err *err)
@@ -172,7 +184,9 @@ static int update_container(struct engine *engine, struct request *req, struct r
     struct container_update_response answer;
     if (request_json(req, &container_update_request_type, &body, err) < 0)
         return -1;
-    int result = engine_container_update(engine, request_param(req, "id"), &body, &answer, err);
+    int result = update_check(&body, err);
+    if (result == 0)
+        result = engine_container_update(engine, request_param(req, "id"), &body, &answer, err);
     codec_clear(&container_update_request_type, &body);
     return result < 0 ? -1 : response_json(res, 200, &container_update_response_type, &answer);
 }
@@ -284,7 +298,7 @@ static int head_archive(struct engine *engine, struct request *req, struct respo
     if (engine_archive_stat(engine, request_param(req, "id"), request_query(req, "path"), &json, err) < 0)
         return -1;
     put_stat(res, json);
-    return response_bytes(res, 200, "application/json", NULL, 0);
+    return response_status(res, 200);
 }
 
 static int get_archive(struct engine *engine, struct request *req, struct response *res, struct err *err)

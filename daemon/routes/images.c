@@ -130,7 +130,7 @@ static int commit_container(struct engine *engine, struct request *req, struct r
     char **changes = request_query_all(req, "changes");
     AUTO_FREE char *id = NULL;
     const char *container = request_query(req, "container");
-    int result = str_empty(container) ? err_set(err, ERR_INVALID, "the query parameter container is needed") : 0;
+    int result = str_empty(container) ? err_set(err, ERR_INVALID, "invalid name or ID supplied: \"\"") : 0;
     if (result == 0)
         result = engine_commit(engine, container, request_query(req, "repo"), request_query(req, "tag"), request_query(req, "author"), request_query(req, "comment"),
                                request_query_bool(req, "pause", true), changes, length > 4 && (config.cmd || config.env || config.image) ? &config : NULL, &id, err);
@@ -257,6 +257,8 @@ static int build_image(struct engine *engine, struct request *req, struct respon
     const char *version = request_query(req, "version");
     if (request_known_queries(req, known, err) < 0)
         return -1;
+    if (!str_empty(version) && !str_eq(version, "1") && !str_eq(version, "2"))
+        return err_set(err, ERR_INVALID, "invalid version \"%s\"", version);
     if (str_eq(version, "2"))
         return err_set(err, ERR_UNSUPPORTED, "BuildKit builds (version=2) are not supported yet: use version=1 (DOCKER_BUILDKIT=0)");
     if (!str_empty(request_query(req, "outputs")) || request_query_bool(req, "squash", false) || !str_empty(request_query(req, "securityopt")))

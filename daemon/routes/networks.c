@@ -17,7 +17,8 @@ static int create_network(struct engine *engine, struct request *req, struct res
     struct network_create_response answer;
     if (request_json(req, &network_create_request_type, &body, err) < 0)
         return -1;
-    int result = engine_network_create(engine, &body, &answer, err);
+    int result = str_empty(body.name) || strspn(body.name, " \t\r\n") == strlen(body.name) ? err_set(err, ERR_INVALID, "invalid name: name is empty")
+                                                                                             : engine_network_create(engine, &body, &answer, err);
     codec_clear(&network_create_request_type, &body);
     if (result < 0)
         return -1;
@@ -46,7 +47,7 @@ static int connect_network(struct engine *engine, struct request *req, struct re
     struct network_connect_request body;
     if (request_json(req, &network_connect_request_type, &body, err) < 0)
         return -1;
-    int result = str_empty(body.container) ? err_set(err, ERR_INVALID, "Container is needed")
+    int result = str_empty(body.container) ? err_set(err, ERR_INVALID, "invalid name or ID supplied: \"\"")
                                            : engine_network_connect(engine, request_param(req, "id"), body.container, body.endpoint_config, err);
     codec_clear(&network_connect_request_type, &body);
     return result < 0 ? -1 : response_status(res, 200);
@@ -57,7 +58,7 @@ static int disconnect_network(struct engine *engine, struct request *req, struct
     struct network_disconnect_request body;
     if (request_json(req, &network_disconnect_request_type, &body, err) < 0)
         return -1;
-    int result = str_empty(body.container) ? err_set(err, ERR_INVALID, "Container is needed")
+    int result = str_empty(body.container) ? err_set(err, ERR_INVALID, "invalid name or ID supplied: \"\"")
                                            : engine_network_disconnect(engine, request_param(req, "id"), body.container, body.force, err);
     codec_clear(&network_disconnect_request_type, &body);
     return result < 0 ? -1 : response_status(res, 200);
@@ -89,7 +90,9 @@ static int list_volumes(struct engine *engine, struct request *req, struct respo
 {
     AUTO_FILTERS struct filters filters = { 0 };
     struct volume_list_response answer;
-    if (request_filters(req, &filters, err) < 0 || engine_volume_list(engine, &filters, &answer, err) < 0)
+    if (request_filters(req, &filters, err) < 0)
+        return err_wrap(err, "error reading volume filters");
+    if (engine_volume_list(engine, &filters, &answer, err) < 0)
         return -1;
     int result = response_json(res, 200, &volume_list_response_type, &answer);
     codec_clear(&volume_list_response_type, &answer);
@@ -140,11 +143,20 @@ static int prune_volumes(struct engine *engine, struct request *req, struct resp
     return result;
 }
 
+static int update_volume(struct engine *engine, struct request *req, struct response *res, struct err *err)
+{
+    (void)engine;
+    (void)req;
+    (void)res;
+    return err_set(err, ERR_UNAVAILABLE, "volume update only valid for cluster volumes, but swarm is unavailable");
+}
+
 const struct route volume_routes[] = {
     { HTTP_GET, "/volumes", list_volumes, 0 },
     { HTTP_POST, "/volumes/create", create_volume, 0 },
     { HTTP_POST, "/volumes/prune", prune_volumes, 0 },
     { HTTP_GET, "/volumes/{name}", inspect_volume, 0 },
+    { HTTP_PUT, "/volumes/{name}", update_volume, 0 },
     { HTTP_DELETE, "/volumes/{name}", remove_volume, 0 },
     { 0, NULL, NULL, 0 },
 };

@@ -21,5 +21,5 @@ int net_driver_find(const char *name, const struct net_driver **ret, struct err 
             return 0;
         }
     }
-    return err_set(err, ERR_NOT_FOUND, "could not find plugin %s in v1 plugin registry: plugin \"%s\" not found", name, name);
+    return err_set(err, ERR_NOT_FOUND, "plugin \"%s\" not found", name);
 }

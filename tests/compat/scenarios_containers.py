@@ -177,7 +177,7 @@ FULL = {
         "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2}, "ExtraHosts": ["a:1.2.3.4"], "Dns": ["9.9.9.9"], "Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 2048}],
         "Tmpfs": {"/t": "size=1m"}, "ReadonlyRootfs": True, "Init": True, "ShmSize": 1048576, "Sysctls": {"net.ipv4.ip_forward": "0"}, "Annotations": {"k": "v"},
         "GroupAdd": ["audio"], "SecurityOpt": ["no-new-privileges"], "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}, "ConsoleSize": [24, 80],
-        "Mounts": [{"Type": "tmpfs", "Target": "/m", "TmpfsOptions": {"SizeBytes": 1048576, "Mode": 448}}, {"Type": "bind", "Source": "/var", "Target": "/v", "ReadOnly": True}],
+        "Mounts": [{"Type": "tmpfs", "Target": "/m", "TmpfsOptions": {"SizeBytes": 1048576, "Mode": 448}}, {"Type": "bind", "Source": "/usr", "Target": "/v", "ReadOnly": True}],
         "Devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/xnull", "CgroupPermissions": "rwm"}], "OomScoreAdj": 100, "CgroupParent": "",
     },
 }

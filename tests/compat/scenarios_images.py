@@ -55,7 +55,10 @@ def images(s):
 def image_transfers(s):
     tar = {"Content-Type": "application/x-tar"}
     s.later("DELETE", "/images/{p}imported:v1")
-    s.ask("import", "POST", "/images/create?fromSrc=-&repo={p}imported&tag=v1&changes=CMD%20true&message=hello", small_tar(f="x"), tar)
+    s.ask("import", "POST", "/images/create?fromSrc=-&repo={p}imported&tag=v1&message=hello", small_tar(f="x"), tar)
+    s.later("DELETE", "/images/{p}changed")
+    s.ask("import with changes", "POST", "/images/create?fromSrc=-&repo={p}changed&changes=CMD%20true&changes=ENV%20A%3Db", small_tar(f="y"), tar)
+    s.ask("changed", "GET", "/images/{p}changed/json", only=lambda v: v["Config"])
     s.ask("import history", "GET", "/images/{p}imported:v1/history")
     s.ask("imported", "GET", "/images/{p}imported:v1/json", only=lambda v: {name: v[name] for name in ("Comment", "Config", "RepoTags", "RepoDigests", "Parent", "Author", "Os")})
     s.ask("import bad change", "POST", "/images/create?fromSrc=-&repo={p}x&changes=RUN%20true", small_tar(f="x"), tar)
