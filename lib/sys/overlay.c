@@ -87,6 +87,9 @@ static int mount_in_helper(const struct sys_overlay *overlay, unsigned attr)
 {
     struct option_text options = { .length = 0 };
     int error = 0;
+    /* first of all: overlay takes only mounts of the caller's own namespace */
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return -errno;
     for (size_t i = 0; overlay->lowers[i]; i++)
         option_add_fd(&options, i ? ":" : "lowerdir=", overlay->lowers[i], &error);
     if (overlay->upper)
@@ -99,9 +102,7 @@ static int mount_in_helper(const struct sys_overlay *overlay, unsigned attr)
                      ",index=off,xino=off,metacopy=off,redirect_dir=off%s", overlay->volatile_mount ? ",volatile" : "");
     if (options.full || n < 0 || (size_t)n >= sizeof options.text - options.length)
         return -E2BIG;
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || chdir("/proc/self/fd") < 0)
-        return -errno;
-    if (mount("overlay", "/proc", "overlay", 0, options.text) < 0)
+    if (chdir("/proc/self/fd") < 0 || mount("overlay", "/proc", "overlay", 0, options.text) < 0)
         return -errno;
     int fd = sys_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE);
     if (fd < 0)
