@@ -76,7 +76,7 @@ int copy_look_source(const char *path, bool follow, struct copy_end *ret, struct
     AUTO_COPY_END struct copy_end end = { .exists = true };
     AUTO_FREE char *resolved = NULL, *dir = NULL, *base = NULL;
     struct stat status;
-    if (follow || copy_means_content(path)) { /* the content of what a link leads to, as ls would show it */
+    if (follow || copy_means_dir(path)) { /* a slash behind a link means what it leads to */
         if (resolve(path, &resolved, err) < 0)
             return -1;
         end.path = copy_followed(path, resolved, &end.rebase_name);
@@ -84,10 +84,9 @@ int copy_look_source(const char *path, bool follow, struct copy_end *ret, struct
         copy_split(path, &dir, &base);
         if (resolve(dir, &resolved, err) < 0)
             return -1;
-        AUTO_FREE char *joined = path_join(resolved, str_eq(base, "/") ? "" : base);
-        end.path = str_format("%s%s", joined, str_ends(path, "/") && !str_ends(joined, "/") ? "/" : "");
+        end.path = path_join(resolved, str_eq(base, "/") ? "" : base);
     }
-    int found = str_ends(end.path, "/") ? (stat(end.path, &status) < 0 ? -errno : 0) : look(end.path, &status);
+    int found = look(end.path, &status);
     if (found < 0) {
         AUTO_FREE char *clean = path_clean(end.path);
         return cli_path_error(err, "lstat", clean, found);

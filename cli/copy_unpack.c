@@ -26,6 +26,7 @@ struct dir_time {
 struct unpack {
     struct tar_reader *reader;
     const struct copy_plan *plan;
+    char *dir; /* plan's, clean, for messages */
     int root_fd;
     char *piece;
     struct dir_time *dirs;
@@ -66,9 +67,9 @@ static int make_room(const struct unpack *unpack, int parent_fd, const char *bas
     if (fstatat(parent_fd, base, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : cli_path_error(err, "lstat", name, errno);
     if (S_ISDIR(status.st_mode) && !is_dir)
-        return err_set(err, ERR_CONFLICT, "cannot overwrite directory \"%s\" with non-directory \"%s\"", name, unpack->plan->dir);
+        return err_set(err, ERR_CONFLICT, "cannot overwrite directory \"%s\" with non-directory \"%s\"", name, unpack->dir);
     if (!S_ISDIR(status.st_mode) && is_dir)
-        return err_set(err, ERR_CONFLICT, "cannot overwrite non-directory \"%s\" with directory \"%s\"", name, unpack->plan->dir);
+        return err_set(err, ERR_CONFLICT, "cannot overwrite non-directory \"%s\" with directory \"%s\"", name, unpack->dir);
     if (!is_dir && unlinkat(parent_fd, base, 0) < 0)
         return cli_path_error(err, "remove", name, errno);
     return 0;
@@ -186,7 +187,8 @@ int copy_unpack(struct tar_reader *reader, const struct copy_plan *plan, struct 
     if (root_fd < 0)
         return cli_path_error(err, "open", plan->dir, errno);
     AUTO_FREE char *piece = xmalloc(PIECE);
-    struct unpack unpack = { .reader = reader, .plan = plan, .root_fd = root_fd, .piece = piece };
+    AUTO_FREE char *dir = path_clean(plan->dir);
+    struct unpack unpack = { .reader = reader, .plan = plan, .dir = dir, .root_fd = root_fd, .piece = piece };
     const struct tar_member *member;
     int ret;
     while ((ret = tar_next(reader, &member, err)) == 1) {

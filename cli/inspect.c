@@ -180,7 +180,7 @@ int inspect_run(struct cli *cli, char *const *names, const struct inspect_kind *
     }
     listing.template = template;
     for (; *names; names++) {
-        const struct inspect_kind *kind;
+        const struct inspect_kind *kind = NULL;
         err_clear(&err);
         if (find(cli, *names, kinds, options->size, &text, &kind, &err) < 0 || add_object(&listing, &text, kind, &err) < 0)
             buf_printf(&errors, "%s\n", err.text);
