@@ -385,13 +385,16 @@ class Daemon:
     def holk_command(self, *args):
         return self.namespace.command(self.build + "/cli/holk", *args)
 
+    def docker_command(self, *args):
+        return self.namespace.command(docker_client(), *args)
+
     def cli(self, *args, stdin=None, timeout=120, **environment):
         """Runs holk on this daemon: a Ran."""
         return self.program(self.holk_command(*args), stdin, timeout, environment)
 
     def docker(self, *args, stdin=None, timeout=120, **environment):
         """Runs the real docker client on this daemon: a Ran."""
-        return self.program(self.namespace.command(docker_client(), *args), stdin, timeout, environment)
+        return self.program(self.docker_command(*args), stdin, timeout, environment)
 
     def program(self, command, stdin=None, timeout=120, environment=None):
         done = subprocess.run(command, input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,

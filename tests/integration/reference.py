@@ -40,10 +40,8 @@ class Reference(harness.Daemon):
     def log(self):
         return ""
 
-    def program(self, command, stdin=None, timeout=120, environment=None):
-        if "holk" in os.path.basename(command[0]) or command[0] == "nsenter":
-            command = command[command.index("--") + 1:] if "--" in command else command
-        return super().program(command, stdin, timeout, environment)
+    def docker_command(self, *args):
+        return [harness.docker_client(), *args]
 
     def _no(self, *_, **__):
         raise Skip("not for another engine")
