@@ -216,7 +216,7 @@ def test_classic_build(d):
     again = docker(d, "build", "-t", "made:1", "--build-arg", "WORD=word", "context", **classic)
     equal(again.count("Using cache") >= 6, True, again)
     contains(again, "Successfully built " + image)
-    equal(docker(d, "history", "--format", "{{.CreatedBy}}", "made:1").splitlines()[0], '/bin/sh -c #(nop)  CMD ["file"]')
+    contains(docker(d, "history", "--no-trunc", "--format", "{{.CreatedBy}}", "made:1").splitlines()[0], 'CMD ["file"]')
     with open(context + "/Dockerfile", "a") as file:
         file.write("RUN exit 3\n")
     ran = d.docker("build", "context", **classic)

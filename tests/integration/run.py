@@ -34,10 +34,10 @@ def collect(directory):
         if not (file.startswith("test_") and file.endswith(".py")):
             continue
         module = importlib.import_module(file[:-3])
-        functions = [f for name, f in vars(module).items() if name.startswith("test_") and inspect.isfunction(f)
-                     and f.__module__ == module.__name__]
-        for function in sorted(functions, key=lambda f: f.__code__.co_firstlineno):
-            found["%s::%s" % (file[:-3], function.__name__)] = function
+        functions = [(f.__code__.co_firstlineno, name, f) for name, f in vars(module).items() if name.startswith("test_")
+                     and inspect.isfunction(f) and f.__module__ == module.__name__]
+        for _, name, function in sorted(functions, key=lambda row: row[0]):
+            found["%s::%s" % (file[:-3], name)] = function
     return found
 
 
