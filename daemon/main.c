@@ -143,12 +143,23 @@ static void raise_limits(void)
     (void)io_write_control_at(AT_FDCWD, "/proc/self/oom_score_adj", "-500");
 }
 
-static int open_engine(struct daemon *daemon, const char *monitor, const char *worker, struct err *err)
+struct programs {
+    char *monitor, *worker, *fetch;
+};
+
+static void programs_done(struct programs *programs)
+{
+    free(programs->monitor);
+    free(programs->worker);
+    free(programs->fetch);
+}
+
+static int open_engine(struct daemon *daemon, const struct programs *programs, struct err *err)
 {
     const struct options *options = &daemon->options;
     struct engine_options engine_options = {
         .data_root = options->data_root, .exec_root = options->exec_root, .cgroup_parent = options->cgroup_parent, .bip = options->bip, .bridge = options->bridge,
-        .monitor_path = monitor, .worker_path = worker, .settings = settings_of(options), .dns = options->dns, .hosts = options->hosts,
+        .monitor_path = programs->monitor, .worker_path = programs->worker, .fetch_path = programs->fetch, .settings = settings_of(options), .dns = options->dns, .hosts = options->hosts,
         .docker_compat = options->docker_compat,
     };
     return engine_open(&engine_options, &daemon->engine, err);
@@ -157,10 +168,9 @@ static int open_engine(struct daemon *daemon, const char *monitor, const char *w
 static int serve(struct daemon *daemon, struct err *err)
 {
     const struct options *options = &daemon->options;
-    AUTO_FREE char *monitor = NULL;
-    AUTO_FREE char *worker = NULL;
-    if (find_program("holk-monitor", "monitor", &monitor, err) < 0 || find_program("holk-worker", "worker", &worker, err) < 0 ||
-        open_engine(daemon, monitor, worker, err) < 0)
+    __attribute__((cleanup(programs_done))) struct programs programs = { 0 };
+    if (find_program("holk-monitor", "monitor", &programs.monitor, err) < 0 || find_program("holk-worker", "worker", &programs.worker, err) < 0 ||
+        find_program("holk-fetch", "worker", &programs.fetch, err) < 0 || open_engine(daemon, &programs, err) < 0)
         return -1;
     struct server_options server_options = { .engine = daemon->engine, .tables = all_routes };
     int result = server_new(&server_options, &daemon->server, err);

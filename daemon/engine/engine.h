@@ -25,7 +25,7 @@ struct engine_settings { /* what a reload may change; the engine copies it */
 struct engine_options { /* strings borrowed for the engine's life */
     const char *data_root, *exec_root, *cgroup_parent /* default "/holk" */;
     const char *bip, *bridge; /* NULL: own choice */
-    const char *monitor_path, *worker_path;
+    const char *monitor_path, *worker_path, *fetch_path;
     char *const *dns, *const *hosts;
     bool docker_compat;
     struct engine_settings settings;

@@ -18,15 +18,16 @@ struct worker {
     int sock;
 };
 
-static int spawn(struct engine *engine, const char *kind, struct worker *ret, struct err *err)
+static int spawn(struct engine *engine, const struct job_kind *kind, struct worker *ret, struct err *err)
 {
     int pair[2];
     int failed = fd_socketpair(SOCK_STREAM, pair);
     if (failed < 0)
         return err_sys(err, failed, "make a socket for a worker");
     AUTO_FD int theirs = pair[1];
-    char name[] = "holk-worker", *kind_arg;
-    memcpy(&kind_arg, &kind, sizeof kind_arg);
+    bool fetches = kind->sandbox == JOB_SANDBOX_FETCH;
+    const char *path = fetches ? engine->options.fetch_path : engine->options.worker_path;
+    AUTO_FREE char *name = xstrdup(fetches ? "holk-fetch" : "holk-worker"), *kind_arg = xstrdup(kind->name);
     char *argv[] = { name, kind_arg, NULL };
     char **env = NULL;
     strv_append(&env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -35,12 +36,12 @@ static int spawn(struct engine *engine, const char *kind, struct worker *ret, st
         if (getenv(passed[i]))
             strv_append_take(&env, str_format("%s=%s", passed[i], getenv(passed[i])));
     struct proc_fd fds[] = { { theirs, 3 }, { 2, 2 } };
-    struct proc_spec spec = { .path = engine->options.worker_path, .argv = argv, .env = env, .fds = fds, .fd_count = 2 };
+    struct proc_spec spec = { .path = path, .argv = argv, .env = env, .fds = fds, .fd_count = 2 };
     failed = proc_spawn(&spec, &ret->pid, NULL);
     strv_free(env);
     if (failed < 0) {
         fd_close(pair[0]);
-        return err_sys(err, failed, "start %s", engine->options.worker_path);
+        return err_sys(err, failed, "start %s", name);
     }
     ret->sock = pair[0];
     return 0;
@@ -62,7 +63,7 @@ static int check_hello(struct worker *worker, struct err *err)
     if (job_recv(worker->sock, &hello, err) < 0)
         return err_wrap(err, "start a worker");
     if (hello.type != JOB_HELLO || !strstr(hello.json, job_build_id()))
-        return err_set(err, ERR_INTERNAL, "holk-worker is of another build than holkd: install both from one release");
+        return err_set(err, ERR_INTERNAL, "the worker is of another build than holkd: install both from one release");
     return 0;
 }
 
@@ -133,7 +134,7 @@ int worker_run(struct engine *engine, const struct worker_call *call, void *resu
     struct worker worker;
     if (!kind)
         return err_set(err, ERR_INTERNAL, "there is no job kind %s", call->kind);
-    if (spawn(engine, call->kind, &worker, err) < 0)
+    if (spawn(engine, kind, &worker, err) < 0)
         return -1;
     int state = check_hello(&worker, err);
     if (state == 0)

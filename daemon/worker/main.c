@@ -1,4 +1,4 @@
-/* holk-worker <kind>, with a stream socket as fd 3. See worker.h. */
+/* holk-worker <kind>, holk-fetch <kind>: with a stream socket as fd 3. See worker.h. */
 #include "daemon/worker/worker.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
@@ -186,6 +186,14 @@ static int run_job(struct worker *worker, const struct worker_kind *kind, struct
     return worker->answered ? 0 : err_set(err, ERR_INTERNAL, "the job %s ended without an answer", kind->name);
 }
 
+const struct worker_kind *worker_kind_find(const char *name)
+{
+    for (const struct worker_kind *kind = worker_kinds; kind->name; kind++)
+        if (str_eq(kind->name, name))
+            return kind;
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct worker worker = { .sock = WORKER_SOCKET, .send_lock = PTHREAD_MUTEX_INITIALIZER, .request_lock = PTHREAD_MUTEX_INITIALIZER,
@@ -194,7 +202,7 @@ int main(int argc, char **argv)
     struct stat st;
     const struct worker_kind *kind = argc == 2 ? worker_kind_find(argv[1]) : NULL;
     if (!kind || fstat(WORKER_SOCKET, &st) < 0 || !S_ISSOCK(st.st_mode)) {
-        fprintf(stderr, "holk-worker is started by holkd, for one job\n");
+        fprintf(stderr, "this program is started by holkd, for one job\n");
         return 2;
     }
     fd_set_cloexec(WORKER_SOCKET, true);

@@ -1,4 +1,4 @@
-/* The inside of a holk-worker process: one job, then the end. main.c says hello, receives JOB_RUN, closes the sandbox of the kind, calls
+/* The inside of a holk-worker or holk-fetch process: one job, then the end. main.c says hello, receives JOB_RUN, closes the sandbox of the kind, calls
  * the kind's function and turns its error into JOB_FAILED. The peer's closing of the socket ends the process at once (a watching
  * thread), so no kind needs to look for cancellation.
  *
@@ -37,7 +37,7 @@ struct worker_kind {
     enum job_sandbox sandbox;
     bool opens_first; /* an UNPACK or FETCH kind that opens paths of its params (certificates) before it calls worker_seal() */
 };
-extern const struct worker_kind worker_kinds[]; /* kinds_table.c; ended by a NULL name */
+extern const struct worker_kind worker_kinds[]; /* kinds_table.c or, of holk-fetch, kinds_fetch.c; ended by a NULL name */
 const struct worker_kind *worker_kind_find(const char *name);
 
 /* Thread-safe. Failures mean that holkd is gone: the caller may ignore them, the process is ending. */
