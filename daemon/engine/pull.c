@@ -1,11 +1,13 @@
-/* Pull, auth, distribution. The fetch worker speaks to the registry as nobody; each verified blob it reports goes to an unpack worker; the
- * engine adopts what they made and commits image and name in one transaction. */
+/* Pull, auth, distribution. The fetch worker speaks to the registry as nobody; each verified blob it reports goes to an unpack worker, on a
+ * thread of its own, while others are still on their way; the engine adopts what they made and commits image and name in one transaction.
+ * Nothing the fetch worker says is believed: a blob is taken out of its reach first, and hashed again by the unpack worker. */
 #include "daemon/engine/progress.h"
 #include "daemon/engine/transfer.h"
 #include "daemon/engine/worker_run.h"
 #include "lib/base/fd.h"
 #include "lib/base/io.h"
 #include "lib/base/path.h"
+#include "lib/oci/digest.h"
 #include "lib/oci/image.h"
 #include "lib/oci/reference.h"
 
@@ -65,12 +67,15 @@ struct pulling {
     struct engine *engine;
     struct progress progress;
     struct store_lease *lease;
-    char *spool; /* relative to the data root */
-    int spool_fd;
+    char *tmp;            /* relative to the data root; root's own */
+    int tmp_fd, spool_fd; /* the spool, a directory in tmp, is the fetch worker's */
+    int reply_fd;         /* the worker's socket, for the threads */
+    struct mutex output_lock, reply_lock, lock;
+    struct cond idle;
+    unsigned working; /* threads that unpack a blob; lock */
     struct reference name;
     struct job_pull_manifest manifest; /* of the tag in work */
     bool has_manifest, anything_new;
-    char **have;
 };
 
 static void short_id(const char *digest, char ret[13])
@@ -164,7 +169,7 @@ static int on_manifest(struct pulling *pulling, int sock, const struct job_messa
 }
 
 struct unpacking {
-    struct progress *progress;
+    struct pulling *pulling;
     char id[13];
     int64_t total;
 };
@@ -172,14 +177,18 @@ struct unpacking {
 static int on_unpack_progress(void *arg, const struct job_progress *job)
 {
     struct unpacking *unpacking = arg;
-    return progress_bytes(unpacking->progress, unpacking->id, "Extracting", job->current, unpacking->total);
+    mutex_lock(&unpacking->pulling->output_lock);
+    int result = progress_bytes(&unpacking->pulling->progress, unpacking->id, "Extracting", job->current, unpacking->total);
+    mutex_unlock(&unpacking->pulling->output_lock);
+    return result;
 }
 
 /* Makes a layer in the store from a verified compressed blob. */
-int layer_from_blob(struct engine *engine, struct progress *progress, int blob_fd, const struct job_unpack *params, struct job_unpack_result *ret, struct err *err)
+static int layer_from_blob(struct pulling *pulling, int blob_fd, const struct job_unpack *params, struct job_unpack_result *ret, struct err *err)
 {
+    struct engine *engine = pulling->engine;
     AUTO_FREE char *tmp = NULL;
-    struct unpacking unpacking = { .progress = progress, .total = params->size };
+    struct unpacking unpacking = { .pulling = pulling, .total = params->size };
     short_id(params->digest, unpacking.id);
     if (store_tmp_make(engine->store, "layer", &tmp, err) < 0)
         return -1;
@@ -188,7 +197,8 @@ int layer_from_blob(struct engine *engine, struct progress *progress, int blob_f
         return err_sys(err, errno, "make a layer directory");
     AUTO_FD int layer_fd = openat(engine->data_fd, diff, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int fds[] = { blob_fd, layer_fd };
-    struct worker_call call = { .kind = "unpack", .params = params, .fds = fds, .fd_count = 2, .arg = &unpacking, .on_progress = progress ? on_unpack_progress : NULL, .client_fd = -1 };
+    struct worker_call call = { .kind = "unpack", .params = params, .fds = fds, .fd_count = 2, .arg = &unpacking, .on_progress = on_unpack_progress,
+                                .client_fd = pulling->progress.sink->client_fd };
     int result = worker_run(engine, &call, ret, err);
     if (result == 0) {
         result = store_layer_adopt(engine->store, engine->data_fd, diff, ret->diff_id, ret->opaque, err);
@@ -199,34 +209,103 @@ int layer_from_blob(struct engine *engine, struct progress *progress, int blob_f
     return result;
 }
 
-static int on_blob(struct pulling *pulling, int sock, const struct job_message *message, struct err *err)
+/* Takes a file out of the fetch worker's reach: nobody writes to it any more, here or later. Returns it open for reading. */
+static int take_blob(struct pulling *pulling, const struct job_pull_blob *blob, int *ret_fd, struct err *err)
+{
+    const char *hex = digest_is_sha256(blob->digest) ? digest_hex(blob->digest) : NULL;
+    struct stat st;
+    if (!hex || !str_eq(blob->file, hex))
+        return err_set(err, ERR_INTERNAL, "the fetch worker named a file that is no layer");
+    AUTO_FD int fd = openat(pulling->spool_fd, hex, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) < 0 || renameat(pulling->spool_fd, hex, pulling->tmp_fd, hex) < 0 || fchown(fd, 0, 0) < 0 || fchmod(fd, 0600) < 0)
+        return err_sys(err, errno, "take a fetched layer");
+    /* A lease is given only for a file that nobody has open for writing. Where there are none the second hash must do. */
+    bool alone = fcntl(fd, F_SETLEASE, F_RDLCK) == 0 || errno != EAGAIN;
+    (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+    if (!alone || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+        return err_set(err, ERR_INTERNAL, "the fetch worker keeps a hand on layer %s", blob->digest);
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+static int blob_to_layer(struct pulling *pulling, const struct job_pull_blob *blob, struct err *err)
 {
     struct engine *engine = pulling->engine;
-    struct job_pull_blob blob;
     struct job_unpack_result made;
-    if (job_decode(message, &job_pull_blob_type, &blob, err) < 0)
+    AUTO_FD int fd = -1;
+    struct job_unpack params = { .digest = blob->digest, .diff_id = blob->diff_id, .media_type = blob->media_type, .size = blob->size };
+    if (take_blob(pulling, blob, &fd, err) < 0 || layer_from_blob(pulling, fd, &params, &made, err) < 0)
+        return -1;
+    int result = store_blob_adopt(engine->store, pulling->tmp_fd, blob->file, blob->digest, err);
+    struct store_layer_info info = { made.diff_id, made.size, result == 0 ? blob->digest : NULL, blob->media_type, blob->size };
+    mutex_lock(&engine->lock);
+    (void)store_layer_add(engine->store, &info);
+    mutex_unlock(&engine->lock);
+    codec_clear(&job_unpack_result_type, &made);
+    if (result < 0)
         return -1;
     char id[13];
-    short_id(blob.digest, id);
-    AUTO_FD int fd = openat(pulling->spool_fd, blob.file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    int result = fd < 0 ? err_sys(err, errno, "open a fetched layer") : 0;
-    struct job_unpack params = { .digest = blob.digest, .diff_id = blob.diff_id, .media_type = blob.media_type, .size = blob.size };
-    if (result == 0)
-        result = layer_from_blob(engine, &pulling->progress, fd, &params, &made, err);
-    if (result == 0) {
-        result = store_blob_adopt(engine->store, pulling->spool_fd, blob.file, blob.digest, err);
-        struct store_layer_info info = { made.diff_id, made.size, result == 0 ? blob.digest : NULL, blob.media_type, blob.size };
-        mutex_lock(&engine->lock);
-        (void)store_layer_add(engine->store, &info);
-        mutex_unlock(&engine->lock);
-        codec_clear(&job_unpack_result_type, &made);
+    short_id(blob->digest, id);
+    mutex_lock(&pulling->output_lock);
+    result = progress_status(&pulling->progress, id, "Pull complete");
+    mutex_unlock(&pulling->output_lock);
+    return result < 0 ? err_set(err, ERR_CANCELLED, "context canceled") : 0;
+}
+
+struct blob_work {
+    struct pulling *pulling;
+    struct job_pull_blob blob;
+    uint32_t id;
+};
+
+static void *run_blob(void *arg)
+{
+    struct blob_work *work = arg;
+    struct pulling *pulling = work->pulling;
+    struct err err = { 0 }, ignored = { 0 }; /* a worker that is gone is noticed by who reads from it */
+    int result = blob_to_layer(pulling, &work->blob, &err);
+    mutex_lock(&pulling->reply_lock);
+    if (result < 0)
+        (void)job_send_err(pulling->reply_fd, JOB_REPLY_ERR, work->id, &err, &ignored);
+    else
+        (void)job_send(pulling->reply_fd, JOB_REPLY, work->id, NULL, NULL, NULL, 0, &ignored);
+    mutex_unlock(&pulling->reply_lock);
+    codec_clear(&job_pull_blob_type, &work->blob);
+    free(work);
+    mutex_lock(&pulling->lock);
+    pulling->working--;
+    cond_broadcast(&pulling->idle);
+    mutex_unlock(&pulling->lock);
+    return NULL;
+}
+
+static void count_work(struct pulling *pulling, int more)
+{
+    mutex_lock(&pulling->lock);
+    pulling->working += (unsigned)more;
+    mutex_unlock(&pulling->lock);
+}
+
+static int on_blob(struct pulling *pulling, int sock, const struct job_message *message, struct err *err)
+{
+    if (pulling->reply_fd < 0)
+        pulling->reply_fd = fd_dup(sock);
+    if (pulling->reply_fd < 0)
+        return err_sys(err, pulling->reply_fd, "keep the worker's socket");
+    struct blob_work *work = xcalloc(1, sizeof *work);
+    *work = (struct blob_work){ .pulling = pulling, .id = message->id };
+    if (job_decode(message, &job_pull_blob_type, &work->blob, err) < 0) {
+        free(work);
+        return -1;
     }
-    if (result == 0)
-        result = progress_status(&pulling->progress, id, "Pull complete");
-    if (result == 0)
-        result = job_send(sock, JOB_REPLY, message->id, NULL, NULL, NULL, 0, err);
-    codec_clear(&job_pull_blob_type, &blob);
-    return result;
+    count_work(pulling, 1);
+    int failed = thread_spawn(run_blob, work);
+    if (failed == 0)
+        return 0;
+    count_work(pulling, -1);
+    codec_clear(&job_pull_blob_type, &work->blob);
+    free(work);
+    return err_sys(err, failed, "start a thread");
 }
 
 static int on_pull_request(void *arg, int sock, const struct job_message *message, struct err *err)
@@ -236,20 +315,37 @@ static int on_pull_request(void *arg, int sock, const struct job_message *messag
 
 static int on_pull_progress(void *arg, const struct job_progress *job)
 {
-    return progress_job(&((struct pulling *)arg)->progress, job);
+    struct pulling *pulling = arg;
+    mutex_lock(&pulling->output_lock);
+    int result = progress_job(&pulling->progress, job);
+    mutex_unlock(&pulling->output_lock);
+    return result;
+}
+
+static void wait_idle(struct pulling *pulling)
+{
+    mutex_lock(&pulling->lock);
+    while (pulling->working)
+        cond_wait(&pulling->idle, &pulling->lock);
+    mutex_unlock(&pulling->lock);
 }
 
 static int pull_with(struct pulling *pulling, const struct job_pull *params, struct job_pull_result *result, struct err *err)
 {
     struct engine *engine = pulling->engine;
-    if (store_tmp_make(engine->store, "pull", &pulling->spool, err) < 0)
+    if (store_tmp_make(engine->store, "pull", &pulling->tmp, err) < 0)
         return -1;
-    pulling->spool_fd = openat(engine->data_fd, pulling->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pulling->tmp_fd = openat(engine->data_fd, pulling->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (pulling->tmp_fd < 0 || mkdirat(pulling->tmp_fd, "spool", 0700) < 0)
+        return err_sys(err, errno, "prepare the spool directory");
+    pulling->spool_fd = openat(pulling->tmp_fd, "spool", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (pulling->spool_fd < 0 || fchown(pulling->spool_fd, NOBODY, NOBODY) < 0)
         return err_sys(err, errno, "prepare the spool directory");
     struct worker_call call = { .kind = "pull", .params = params, .fds = &pulling->spool_fd, .fd_count = 1, .arg = pulling, .on_progress = on_pull_progress,
                                 .on_request = on_pull_request, .client_fd = pulling->progress.sink->client_fd };
-    if (worker_run(engine, &call, result, err) < 0)
+    int done = worker_run(engine, &call, result, err);
+    wait_idle(pulling);
+    if (done < 0)
         return -1;
     return pulling->has_manifest ? commit_image(pulling, err) : 0;
 }
@@ -261,9 +357,42 @@ static int finish_pull(struct pulling *pulling, bool all_tags)
     return progress_status(&pulling->progress, NULL, pulling->anything_new ? "Status: Downloaded newer image for %s" : "Status: Image is up to date for %s", all_tags ? bare : familiar);
 }
 
+static void pulling_begin(struct pulling *pulling)
+{
+    mutex_init(&pulling->output_lock);
+    mutex_init(&pulling->reply_lock);
+    mutex_init(&pulling->lock);
+    cond_init(&pulling->idle);
+    mutex_lock(&pulling->engine->lock);
+    pulling->lease = store_lease_new(pulling->engine->store, "pull");
+    mutex_unlock(&pulling->engine->lock);
+}
+
+static void pulling_end(struct pulling *pulling)
+{
+    struct engine *engine = pulling->engine;
+    if (pulling->tmp)
+        (void)store_trash_put(engine->store, engine->data_fd, pulling->tmp);
+    mutex_lock(&engine->lock);
+    store_lease_free(pulling->lease);
+    (void)store_collect(engine->store, NULL);
+    mutex_unlock(&engine->lock);
+    store_sweep(engine->store);
+    fd_close(pulling->tmp_fd);
+    fd_close(pulling->spool_fd);
+    fd_close(pulling->reply_fd);
+    free(pulling->tmp);
+    reference_clear(&pulling->name);
+    codec_clear(&job_pull_manifest_type, &pulling->manifest);
+    mutex_done(&pulling->output_lock);
+    mutex_done(&pulling->reply_lock);
+    mutex_done(&pulling->lock);
+    cond_done(&pulling->idle);
+}
+
 int engine_image_pull(struct engine *engine, const char *from_image, const char *tag, const char *platform, const char *auth_b64, struct sink *sink, struct err *err)
 {
-    struct pulling pulling = { .engine = engine, .progress = { .sink = sink }, .spool_fd = -1 };
+    struct pulling pulling = { .engine = engine, .progress = { .sink = sink }, .tmp_fd = -1, .spool_fd = -1, .reply_fd = -1 };
     struct job_pull params = { 0 };
     struct job_pull_result result = { 0 };
     if (reference_parse(from_image, &pulling.name, err) < 0)
@@ -281,25 +410,13 @@ int engine_image_pull(struct engine *engine, const char *from_image, const char 
     if (str_eq(pulling.name.domain, REFERENCE_DEFAULT_DOMAIN))
         params.mirrors = engine_list_setting(engine, &engine->settings.registry_mirrors);
     (void)auth_decode(auth_b64, &params.auth);
-    mutex_lock(&engine->lock);
-    pulling.lease = store_lease_new(engine->store, "pull");
-    mutex_unlock(&engine->lock);
+    pulling_begin(&pulling);
     int done = pull_with(&pulling, &params, &result, err);
     if (done == 0)
         done = finish_pull(&pulling, params.all_tags);
     else if (err->kind != ERR_CANCELLED)
         done = progress_failed(&pulling.progress, 0, err);
-    if (pulling.spool)
-        (void)store_trash_put(engine->store, engine->data_fd, pulling.spool);
-    mutex_lock(&engine->lock);
-    store_lease_free(pulling.lease);
-    (void)store_collect(engine->store, NULL);
-    mutex_unlock(&engine->lock);
-    store_sweep(engine->store);
-    fd_close(pulling.spool_fd);
-    free(pulling.spool);
-    reference_clear(&pulling.name);
-    codec_clear(&job_pull_manifest_type, &pulling.manifest);
+    pulling_end(&pulling);
     codec_clear(&job_pull_type, &params);
     codec_clear(&job_pull_result_type, &result);
     return done;

@@ -6,8 +6,6 @@
 
 int auth_decode(const char *text, struct job_auth *ret);
 void image_event_locked(struct engine *engine, const char *action, const char *id, const char *name);
-/* Makes a layer in the store from compressed bytes. Result is the caller's to clear. progress may be NULL. */
-int layer_from_blob(struct engine *engine, struct progress *progress, int blob_fd, const struct job_unpack *params, struct job_unpack_result *ret, struct err *err);
 int layer_blob(struct engine *engine, const char *diff_id, struct job_layer *ret, int *ret_fd, struct err *err);
 /* Commits config bytes as an image with canonical names; the id into ret_id (72 bytes). */
 int image_commit(struct engine *engine, const char *config, size_t length, char *const *refs, const char *parent, bool local, char ret_id[72], struct err *err);

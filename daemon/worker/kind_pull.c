@@ -1,5 +1,5 @@
-/* "pull". Theory of operation: the main thread resolves names and moves bytes; what a blob's download has finished goes
- * into a queue, from which a second thread hands blobs to holkd, one by one (it unpacks each before it answers). So
+/* "pull". Theory of operation: the main thread resolves names and moves bytes; a blob that is whole goes into a queue,
+ * from which a few threads hand blobs to holkd, each one at a time (it unpacks a blob before it answers). So
  * downloading goes on while holkd works. Lines of progress have a thread of their own too (registry/meter.h). */
 #include "daemon/worker/registry_job.h"
 #include "daemon/worker/worker_kinds.h"
@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+
+#define HANDS_MAX 4
 
 struct wanted_layer {
     const struct job_layer *layer; /* borrowed from the manifest */
@@ -279,6 +281,26 @@ static void choose_layers(struct pull *pull, char *const *have)
     }
 }
 
+/* How many blobs holkd may unpack side by side: each keeps about a core and a half busy. */
+static size_t hands(const struct pull *pull)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return MIN(pull->layer_count, (size_t)(cores < 2 ? 2 : cores > HANDS_MAX ? HANDS_MAX : cores));
+}
+
+/* No more will come: what is left of the queue is handed over, or of no use after a failure. */
+static void close_queue(struct pull *pull, const struct err *failure)
+{
+    mutex_lock(&pull->lock);
+    pull->closed = true;
+    if (failure && !pull->failed) {
+        pull->failed = true;
+        pull->err = *failure;
+    }
+    cond_broadcast(&pull->moved);
+    mutex_unlock(&pull->lock);
+}
+
 static int fetch_all(struct pull *pull, struct err *err)
 {
     struct blob_sink sink = { .arg = pull,
@@ -289,23 +311,20 @@ static int fetch_all(struct pull *pull, struct err *err)
                               .status = sink_status,
                               .check = check_queue };
     AUTO_FREE struct blob_want *wants = xcalloc(pull->layer_count + 1, sizeof *wants);
-    pthread_t thread;
+    pthread_t threads[HANDS_MAX];
+    size_t started = 0, wanted = hands(pull);
     for (size_t i = 0; i < pull->layer_count; i++)
         wants[i] = (struct blob_want){ .digest = pull->layers[i].layer->digest, .size = pull->layers[i].layer->size };
-    int failed = pthread_create(&thread, NULL, run_queue, pull);
-    if (failed)
-        return err_sys(err, failed, "start a thread");
+    while (started < wanted && pthread_create(&threads[started], NULL, run_queue, pull) == 0)
+        started++;
+    if (!started)
+        return err_set(err, ERR_INTERNAL, "start a thread");
     int r = registry_fetch(pull->registry, wants, pull->layer_count, &sink, err);
-    mutex_lock(&pull->lock);
-    pull->closed = true;
-    pull->failed |= r < 0; /* what is left in the queue is of no use */
+    close_queue(pull, r < 0 ? err : NULL);
     if (r < 0)
-        pull->err = *err;
-    cond_broadcast(&pull->moved);
-    mutex_unlock(&pull->lock);
-    if (r < 0)
-        return -1; /* the other thread may wait for holkd, which waits for our end */
-    pthread_join(thread, NULL);
+        return -1; /* the other threads may wait for holkd, which waits for our end */
+    for (size_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
     return check_queue(pull, err);
 }
 
@@ -320,7 +339,10 @@ static int fetch_layers(struct pull *pull, struct err *err)
     if (!pull->meter)
         return err_set(err, ERR_INTERNAL, "start a thread");
     int r = fetch_all(pull, err);
-    meter_free(take_ptr(&pull->meter));
+    if (r < 0)
+        meter_sync(pull->meter); /* kept: other threads may still look at it */
+    else
+        meter_free(take_ptr(&pull->meter));
     return r;
 }
 
