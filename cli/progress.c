@@ -8,6 +8,7 @@
 #include "lib/base/timefmt.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define BAR_WIDTH 50
 #define BAR_COLUMNS 110 /* narrower terminals have numbers alone */
@@ -210,7 +211,7 @@ int progress_run(struct http *http, int out_fd, void (*on_aux)(void *arg, const 
     ssize_t got;
     int status = 0;
     (void)fflush(stdout);
-    progress_init(&progress, out_fd < 0 ? 0 : cli_columns(out_fd), &out);
+    progress_init(&progress, out_fd >= 0 && isatty(out_fd) ? MAX(cli_columns(out_fd), 1) : 0, &out); /* one may not know its width */
     progress.on_aux = on_aux;
     progress.arg = arg;
     while (!status && (got = http_read(http, bytes, 65536, err)) != 0) {

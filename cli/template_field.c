@@ -7,8 +7,6 @@
 #include "lib/base/str.h"
 #include "lib/base/timefmt.h"
 
-#include <ctype.h>
-#include <strings.h>
 
 struct value value_int(int64_t number)
 {
@@ -212,15 +210,31 @@ static int field_of_label(struct template_run *run, const struct node *at, const
     return 0;
 }
 
-/* Docker's clients name members as Go does (ID, HostIP), people also as the API does (Id, HostIp): either is right. */
+/* Go's name of a member that the API calls otherwise; NULL: the same. */
+static const char *go_name(const char *json_name)
+{
+    static const char *const names[][2] = { { "Id", "ID" }, { "id", "ID" }, { "HostIp", "HostIP" }, { "Dns", "DNS" },
+        { "DnsOptions", "DNSOptions" }, { "DnsSearch", "DNSSearch" }, { "NanoCpus", "NanoCPUs" },
+        { "HttpProxy", "HTTPProxy" }, { "HttpsProxy", "HTTPSProxy" }, { "ApiVersion", "APIVersion" },
+        { "AuxiliaryAddresses", "AuxAddress" }, { "runtimeArgs", "Args" }, { "path", "Path" }, { "CpuShares", "CPUShares" },
+        { "CpuPeriod", "CPUPeriod" }, { "CpuQuota", "CPUQuota" }, { "CpuRealtimePeriod", "CPURealtimePeriod" },
+        { "CpuRealtimeRuntime", "CPURealtimeRuntime" }, { "CpuCount", "CPUCount" }, { "CpuPercent", "CPUPercent" },
+        { "CpuCfsPeriod", "CPUCfsPeriod" }, { "CpuCfsQuota", "CPUCfsQuota" }, { "status", "Status" }, { "from", "From" },
+        { "scope", "Scope" }, { "time", "Time" }, { "timeNano", "TimeNano" } };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (str_eq(names[i][0], json_name))
+            return names[i][1];
+    return NULL;
+}
+
+/* Structs have Go's names. The API's are for the JSON itself, which `inspect` asks when these fail. */
 static const struct codec_field *find_row(const struct codec_type *type, const char *name)
 {
-    for (const struct codec_field *row = type->fields; row->name; row++)
-        if (str_eq(row->name, name))
+    for (const struct codec_field *row = type->fields; row->name; row++) {
+        const char *other = go_name(row->name);
+        if (str_eq(other ? other : row->name, name))
             return row;
-    for (const struct codec_field *row = type->fields; row->name && isupper((unsigned char)*name); row++)
-        if (!strcasecmp(row->name, name))
-            return row;
+    }
     return NULL;
 }
 
@@ -248,6 +262,8 @@ static int field_of_struct(struct template_run *run, const struct node *at, cons
         const struct json *json = ret->json;
         *ret = value_text(run, units_go_time(when));
         ret->json = json;
+    } else if (base->type == &health_config_type && row->kind == CODEC_I64 && !str_eq(name, "Retries")) {
+        *ret = value_text(run, units_go_duration(ret->integer));
     } else if (row->kind == CODEC_TIME && ret->kind == VALUE_STRING && !ret->json && !is_go_time(base->type, row)) {
         ret->text = "";
     }

@@ -51,7 +51,9 @@ static const char *record(const char *text)
 TEST(fields)
 {
     CHECK_STR(typed("{{.Name}} {{.State.Pid}} {{.State.Running}}"), "/web 42 true");
-    CHECK_STR(typed("{{.ID}} {{.Id}}"), "0123 0123");
+    CHECK_STR(typed("{{.ID}} {{.HostConfig.CPUShares}}"), "0123 0");
+    CHECK_STR(typed("{{.Id}}"), "! template: :1:2: executing \"\" at <.Id>: can't evaluate field Id in type container_inspect");
+    CHECK_STR(plain("{{.Id}}"), "0123");
     CHECK_STR(typed("{{.Config.Labels.zz}}{{.Config.Labels.none}}"), "1<no value>");
     CHECK_STR(typed("{{.Config.Entrypoint}} {{.HostConfig.Memory}} {{.HostConfig.Init}} {{.Config.Labels}}"), "[] 0 <nil> map[a.b:<c> zz:1]");
     CHECK_STR(typed("{{.Foo}}"), "! template: :1:2: executing \"\" at <.Foo>: can't evaluate field Foo in type container_inspect");
