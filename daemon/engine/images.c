@@ -5,9 +5,28 @@
 
 #include <stdio.h>
 
+static void image_labels(const struct store_image *image, struct str_map *ret)
+{
+    struct holder {
+        struct str_map labels;
+    } holder = { 0 };
+    static const struct codec_field holder_fields[] = { F_STRMAP(struct holder, labels, "l", 0), F_END };
+    static const struct codec_type holder_type = { .name = "labels", .size = sizeof(struct holder), .fields = holder_fields };
+    struct err ignored = { 0 };
+    *ret = (struct str_map){ 0 };
+    if (str_empty(image->labels))
+        return;
+    AUTO_FREE char *text = str_format("{\"l\":%s}", image->labels);
+    if (codec_decode(&holder_type, text, strlen(text), &holder, &ignored) == 0)
+        *ret = holder.labels;
+}
+
 void image_event_locked(struct engine *engine, const char *action, const char *id, const char *name)
 {
     struct str_map attributes = { 0 };
+    const struct store_image *image = store_image_get(engine->store, id);
+    if (image)
+        image_labels(image, &attributes);
     str_map_set(&attributes, "name", name ? name : id);
     event_publish_locked(engine, "image", action, id, &attributes, NULL, 0);
     str_map_clear(&attributes);
@@ -176,22 +195,6 @@ struct image_listing {
     int64_t before_ns, since_ns, until_ns;
 };
 
-static void image_labels(const struct store_image *image, struct str_map *ret)
-{
-    struct holder {
-        struct str_map labels;
-    } holder = { 0 };
-    static const struct codec_field holder_fields[] = { F_STRMAP(struct holder, labels, "l", 0), F_END };
-    static const struct codec_type holder_type = { .name = "labels", .size = sizeof(struct holder), .fields = holder_fields };
-    struct err ignored = { 0 };
-    *ret = (struct str_map){ 0 };
-    if (str_empty(image->labels))
-        return;
-    AUTO_FREE char *text = str_format("{\"l\":%s}", image->labels);
-    if (codec_decode(&holder_type, text, strlen(text), &holder, &ignored) == 0)
-        *ret = holder.labels;
-}
-
 /* "busybox", "busybox:1.*", "reg/x": each of path and tag as a shell pattern, as Docker's reference filter. */
 static bool matches_reference(const struct image_listing *listing, const struct store_image *image)
 {
@@ -233,6 +236,15 @@ static int prepare_images(struct image_listing *listing, struct err *err)
     char *const *until = filters_get(listing->filters, "until");
     listing->has_dangling = filters_has(listing->filters, "dangling");
     if (filters_check(listing->filters, allowed, err) < 0 || filters_get_bool(listing->filters, "dangling", false, &listing->dangling, err) < 0)
+        return -1;
+    char *const *patterns = filters_get(listing->filters, "reference");
+    const struct reference any = { .domain = xstrdup("a"), .path = xstrdup("a") };
+    bool ignored, well_formed = true;
+    for (size_t i = 0; patterns && patterns[i] && well_formed; i++)
+        well_formed = reference_familiar_match(patterns[i], &any, &ignored, err) == 0;
+    free(any.domain);
+    free(any.path);
+    if (!well_formed)
         return -1;
     if (until && time_parse_docker(until[0], time_now_unix_ns(), &listing->until_ns) < 0)
         return err_set(err, ERR_INVALID, "failed to parse value as time or duration: \"%s\"", until[0]);
@@ -344,7 +356,7 @@ static void put_deletions(struct engine *engine, const struct store_deletions *l
         codec_encode(&image_delete_item_type, &item, out);
         bool is_image = item.untagged || str_eq(item.deleted, list->items[i].image);
         if (is_image && list->items[i].image)
-            image_event_locked(engine, item.untagged ? "untag" : "delete", list->items[i].image, item.untagged);
+            image_event_locked(engine, item.untagged ? "untag" : "delete", list->items[i].image, NULL);
     }
 }
 

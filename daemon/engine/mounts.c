@@ -57,8 +57,11 @@ static bool image_has(struct engine *engine, const struct container_record *reco
 char **layer_dirs_top_first(struct engine *engine, char *const *diff_ids)
 {
     char **dirs = NULL;
-    for (size_t i = strv_length(diff_ids); i > 0; i--)
-        strv_append_take(&dirs, store_layer_path(engine->store, diff_ids[i - 1]));
+    for (size_t i = strv_length(diff_ids); i > 0; i--) {
+        AUTO_FREE char *dir = store_layer_path(engine->store, diff_ids[i - 1]);
+        if (!strv_contains(dirs, dir)) /* overlay refuses one twice; the topmost does all that the others do */
+            strv_append_take(&dirs, take_ptr(&dir));
+    }
     return dirs;
 }
 

@@ -364,8 +364,8 @@ int engine_network_remove(struct engine *engine, const char *ref, struct err *er
         fill_containers(engine, network, &users);
     if (network && obj_map_count(&users.containers) > 0) {
         const struct network_container *one = users.containers.values[0];
-        err_set(err, ERR_FORBIDDEN, "error while removing network: network %s id %s has active endpoints (name:\"%s\" id:\"%.12s\")",
-                network->record.name, network->record.id, one->name, one->endpoint_id);
+        err_set(err, ERR_FORBIDDEN, "error while removing network: network %s has active endpoints (name:\"%s\" id:\"%.12s\")",
+                network->record.name, one->name, one->endpoint_id);
         network = NULL;
     }
     codec_clear(&network_inspect_type, &users);

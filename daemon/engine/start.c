@@ -80,10 +80,14 @@ static int join_namespaces(struct launching *l, struct err *err)
 
 /* ---- hosts, hostname, resolv.conf ---- */
 
+/* Made anew by every start, so a half-written one harms nobody: in place, without the detour over a temporary name. */
 static int write_file(const char *dir, const char *name, struct buf *content, struct err *err)
 {
     AUTO_FREE char *path = path_join(dir, name);
-    int failed = io_replace_file_at(AT_FDCWD, path, content->data ? content->data : "", content->length, 0644, false);
+    AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    int failed = fd < 0 ? -errno : io_write_all(fd, content->data ? content->data : "", content->length);
+    if (failed == 0 && fchmod(fd, 0644) < 0)
+        failed = -errno;
     return failed < 0 ? err_sys(err, failed, "write %s", path) : 0;
 }
 
@@ -260,8 +264,10 @@ static int send_start(struct launching *l, struct err *err)
     monitor_reply_done(&reply);
     if (result == 0)
         return 0;
-    l->extra.exit_code = reply.exit_code ? reply.exit_code : 125;
+    l->extra.exit_code = reply.exit_code ? reply.exit_code : 128;
     bool by_payload = reply.exit_code == 126 || reply.exit_code == 127;
+    if (str_starts(err->text, "unable to find ")) /* the user or group: Docker finds that out before it asks the runtime */
+        return -1;
     AUTO_FREE char *reason = xstrdup(err->text);
     return err_set(err, by_payload ? ERR_INVALID : err->kind == ERR_NONE ? ERR_INTERNAL : err->kind, START_PREFIX "%s", reason);
 }
@@ -286,12 +292,14 @@ static void note_failure(struct launching *l, const struct err *err)
 /* A new monitor numbers its facts from zero. That must be on disk before its first fact can be: a daemon killed in between would skip facts. */
 static uint64_t forget_facts(struct launching *l)
 {
-    struct container *container = l->container;
-    uint64_t ticket;
+    struct container_status *status = &l->container->status;
+    uint64_t ticket = 0;
     mutex_lock(&l->engine->lock);
-    container->status.facts_applied = 0;
-    container->status.stopped_by_user = false;
-    ticket = container_changed_locked(container);
+    if (status->facts_applied || status->stopped_by_user) { /* else the row says so already */
+        status->facts_applied = 0;
+        status->stopped_by_user = false;
+        ticket = container_changed_locked(l->container);
+    }
     mutex_unlock(&l->engine->lock);
     return ticket;
 }

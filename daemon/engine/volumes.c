@@ -75,7 +75,9 @@ static struct named_volume *record_of(const struct local_volume *local, const st
 int volume_ensure(struct engine *engine, const char *name, const char *driver, const struct str_map *options, const struct str_map *labels,
                   bool anonymous, char **ret_source, bool *ret_created, struct err *err)
 {
-    if (volume_driver_check(driver ? driver : "", err) < 0 || volume_name_check(name, err) < 0)
+    if (volume_driver_check(driver ? driver : "", err) < 0)
+        return err_wrap(err, "create %s", name);
+    if (volume_name_check(name, err) < 0)
         return -1;
     mutex_lock(&engine->lock);
     struct named_volume *known = map_get(engine->volumes, name);

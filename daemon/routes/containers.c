@@ -73,8 +73,10 @@ static int timeout_of(struct request *req, int64_t *ret, struct err *err)
 static int stop_container(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
     int64_t timeout;
-    if (timeout_of(req, &timeout, err) < 0 || engine_container_stop(engine, request_param(req, "id"), request_query(req, "signal"), timeout, err) < 0)
+    if (timeout_of(req, &timeout, err) < 0)
         return -1;
+    if (engine_container_stop(engine, request_param(req, "id"), request_query(req, "signal"), timeout, err) < 0)
+        return str_starts(err->text, "invalid signal") ? err_wrap(err, "cannot stop container: %s", request_param(req, "id")) : -1;
     return response_status(res, 204);
 }
 
