@@ -117,7 +117,7 @@ static int whole_number(const struct call *call, size_t index, int64_t *ret)
 /* Spaces before and after a text that is not empty. */
 static int call_pad(const struct call *call, struct value *ret)
 {
-    int64_t before, after;
+    int64_t before = 0, after = 0;
     if (whole_number(call, 1, &before) < 0 || whole_number(call, 2, &after) < 0)
         return -1;
     if (before < 0 || after < 0 || before > TEMPLATE_WIDTH_MAX || after > TEMPLATE_WIDTH_MAX)
@@ -131,7 +131,7 @@ static int call_pad(const struct call *call, struct value *ret)
 
 static int call_truncate(const struct call *call, struct value *ret)
 {
-    int64_t length;
+    int64_t length = 0;
     const char *text = call->args[0].text;
     if (whole_number(call, 1, &length) < 0)
         return -1;

@@ -188,7 +188,7 @@ static int parse_command(struct parser *p, struct node **ret)
     skip_space(p);
     command = node_new(NODE_COMMAND, peek(p)->pos);
     for (;;) {
-        struct node *operand;
+        struct node *operand = NULL;
         if (parse_operand(p, &operand) < 0)
             return -1;
         if (operand)
@@ -286,7 +286,7 @@ static int parse_pipe(struct parser *p, const char *context, enum token_kind end
         if ((token->kind < TOKEN_BOOL || token->kind > TOKEN_IDENT) && token->kind != TOKEN_OPEN &&
             token->kind != TOKEN_DOT && token->kind != TOKEN_NIL)
             return fail_unexpected(p, token, context);
-        struct node *command;
+        struct node *command = NULL;
         if (parse_command(p, &command) < 0)
             return -1;
         node_add(pipe, command);
