@@ -26,12 +26,12 @@ class JobError(Exception):
 class Job:
     """Runs a job to its end. on_request(name, message) gives (reply dict, fds) or raises JobError."""
 
-    def __init__(self, worker, kind, params, fds=(), on_request=None, environment=None):
+    def __init__(self, worker, kind, params, fds=(), on_request=None, environment=None, prefix=()):
         self.lines, self.requests, self.result, self.on_request = [], [], None, on_request
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.settimeout(120)
         os.set_inheritable(theirs.fileno(), True)
-        self.process = subprocess.Popen(["bash", "-c", 'exec "$0" "$1" 3<&%d' % theirs.fileno(), worker, kind],
+        self.process = subprocess.Popen([*prefix, "bash", "-c", 'exec "$0" "$1" 3<&%d' % theirs.fileno(), worker, kind],
                                         pass_fds=[theirs.fileno()], env={"PATH": os.environ["PATH"], **(environment or {})})
         theirs.close()
         self.sock = ours
@@ -105,14 +105,14 @@ class Job:
 class Pull(Job):
     """A pull into a spool of its own; keeps what was handed over: blobs, manifests."""
 
-    def __init__(self, worker, reference, have=(), spool=None, environment=None, on_blob=None, **params):
+    def __init__(self, worker, reference, have=(), spool=None, environment=None, prefix=(), on_blob=None, **params):
         self.spool = spool or tempfile.mkdtemp(prefix="spool-")
         os.chmod(os.path.dirname(self.spool) if spool else self.spool, 0o755)
         self.have, self.manifests, self.blobs, self.on_blob = list(have), [], {}, on_blob
         fd = os.open(self.spool, os.O_RDONLY | os.O_DIRECTORY)
         try:
             super().__init__(worker, "pull", {"reference": reference, "platform": "linux/amd64", "auth": {}, **params}, [fd],
-                             self.take, environment)
+                             self.take, environment, prefix)
         finally:
             os.close(fd)
             self.left = os.listdir(self.spool)
@@ -139,12 +139,12 @@ class Pull(Job):
 class Push(Job):
     """A push of layers given as {diff_id: (digest, media_type, bytes)}, bottom first."""
 
-    def __init__(self, worker, reference, config, layers, known=(), mount_from=(), environment=None, **params):
+    def __init__(self, worker, reference, config, layers, known=(), mount_from=(), environment=None, prefix=(), **params):
         self.layers, self.wanted = layers, []
         rows = [{"diff_id": d, "digest": layers[d][0] if d in known else "", "media_type": layers[d][1] if d in known else "",
                  "size": len(layers[d][2]) if d in known else 0} for d in layers]
         super().__init__(worker, "push", {"reference": reference, "config": config, "layers": rows, "auth": {}, "manifest": "",
-                                          "mount_from": list(mount_from), **params}, (), self.give, environment)
+                                          "mount_from": list(mount_from), **params}, (), self.give, environment, prefix)
 
     def give(self, name, message):
         assert name == "layer", name
