@@ -264,8 +264,8 @@ static int send_start(struct launching *l, struct err *err)
     monitor_reply_done(&reply);
     if (result == 0)
         return 0;
-    l->extra.exit_code = reply.exit_code ? reply.exit_code : 128;
     bool by_payload = reply.exit_code == 126 || reply.exit_code == 127;
+    l->extra.exit_code = by_payload ? reply.exit_code : 128;
     if (str_starts(err->text, "unable to find ")) /* the user or group: Docker finds that out before it asks the runtime */
         return -1;
     AUTO_FREE char *reason = xstrdup(err->text);
