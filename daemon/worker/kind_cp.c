@@ -130,7 +130,7 @@ static struct tar_writer *open_output(int *fd)
 static int send_dir(struct tar_writer *writer, int dir_fd, const char *base, struct err *err)
 {
     AUTO_FREE char *prefix = str_format("%s%s", base, str_ends(base, "/") ? "" : "/");
-    struct tree_options options = { .living = true, .prefix = prefix };
+    struct tree_options options = { .living = true, .disks_only = true, .prefix = prefix };
     if (node_to_tar(writer, dir_fd, ".", base, true, err) < 0)
         return -1;
     return tree_to_tar(writer, dir_fd, &options, err);

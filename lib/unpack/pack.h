@@ -11,6 +11,7 @@ struct tree_options {
     char *const *opaque; /* sorted paths of opaque directories (opaque_find) */
     bool sizes_only;     /* data is counted as zeros, not read */
     bool living;         /* files may vanish or change meanwhile */
+    bool disks_only;     /* what is mounted in the tree and lies on no disk (proc, sys, tmpfs) is an empty directory */
     const char *prefix;  /* NULL, or put in front of every path ("name/") */
     uint64_t content_size; /* out: files (once per inode) and symlink texts */
 };

@@ -9,10 +9,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#ifndef MQUEUE_MAGIC
+#define MQUEUE_MAGIC 0x19800202
+#endif
 #define COPY_SIZE ((size_t)256 << 10)
 
 struct tree {
@@ -182,6 +187,26 @@ static int write_node(struct tree *tree, struct node *node, bool opaque, struct 
     }
 }
 
+static bool lies_on_no_disk(int fd)
+{
+    static const long kinds[] = { PROC_SUPER_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC, DEVPTS_SUPER_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+                                  MQUEUE_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC, BPF_FS_MAGIC, PSTOREFS_MAGIC };
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0)
+        return true;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (fs.f_type == kinds[i])
+            return true;
+    return false;
+}
+
+/* A directory in which another mount begins. */
+static bool is_virtual_mount(const struct walk_entry *entry)
+{
+    struct stat above;
+    return entry->fd >= 0 && fstat(entry->dir_fd, &above) == 0 && above.st_dev != entry->stat.st_dev && lies_on_no_disk(entry->fd);
+}
+
 static int visit(void *arg, const struct walk_entry *entry, struct err *err)
 {
     struct tree *tree = arg;
@@ -190,7 +215,7 @@ static int visit(void *arg, const struct walk_entry *entry, struct err *err)
     struct node node = { entry->dir_fd, entry->name, path, entry->fd, entry->stat };
     if (write_node(tree, &node, tree->options->layer && is_opaque(tree->options, entry->path), err) < 0)
         return err->kind == ERR_CANCELLED ? -1 : err_wrap(err, "/%.300s", entry->path);
-    return 0;
+    return tree->options->disks_only && is_virtual_mount(entry);
 }
 
 int tree_to_tar(struct tar_writer *writer, int dir_fd, struct tree_options *options, struct err *err)
