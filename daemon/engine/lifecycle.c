@@ -241,6 +241,8 @@ int engine_container_resize(struct engine *engine, const char *ref, unsigned row
         return -1;
     if (!container_is_running(container))
         return err_set(err, ERR_CONFLICT, "container %s is not running", container->record.id);
+    if (!container->record.config.tty)
+        return 0; /* nothing to resize, and no failure in Docker */
     struct mon_resize resize = { .cols = cols, .rows = rows };
     return tell_monitor(container, MON_RESIZE, &resize, sizeof resize, err);
 }

@@ -65,6 +65,12 @@ static int start_container(struct engine *engine, struct request *req, struct re
     return engine_container_start(engine, request_param(req, "id"), err) < 0 ? -1 : response_status(res, 204);
 }
 
+/* Which signal ends it could be said since 1.42. */
+static const char *signal_of(const struct request *req)
+{
+    return api_before(request_version(req), 42) ? NULL : request_query(req, "signal");
+}
+
 static int timeout_of(struct request *req, int64_t *ret, struct err *err)
 {
     return request_query_int(req, "t", INT64_MIN, ret, err);
@@ -75,7 +81,7 @@ static int stop_container(struct engine *engine, struct request *req, struct res
     int64_t timeout;
     if (timeout_of(req, &timeout, err) < 0)
         return -1;
-    if (engine_container_stop(engine, request_param(req, "id"), request_query(req, "signal"), timeout, err) < 0)
+    if (engine_container_stop(engine, request_param(req, "id"), signal_of(req), timeout, err) < 0)
         return str_starts(err->text, "invalid signal") ? err_wrap(err, "cannot stop container: %s", request_param(req, "id")) : -1;
     return response_status(res, 204);
 }
@@ -83,7 +89,7 @@ static int stop_container(struct engine *engine, struct request *req, struct res
 static int restart_container(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
     int64_t timeout;
-    if (timeout_of(req, &timeout, err) < 0 || engine_container_restart(engine, request_param(req, "id"), request_query(req, "signal"), timeout, err) < 0)
+    if (timeout_of(req, &timeout, err) < 0 || engine_container_restart(engine, request_param(req, "id"), signal_of(req), timeout, err) < 0)
         return -1;
     return response_status(res, 204);
 }
@@ -154,8 +160,8 @@ static void begin_wait(void *arg)
 static int wait_container(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
     struct container_wait_response answer;
-    bool flush = !api_before(request_version(req), 30);
-    if (engine_container_wait(engine, request_param(req, "id"), request_query(req, "condition"), flush ? begin_wait : NULL, res, request_client_fd(req), &answer, err) < 0)
+    bool flush = !api_before(request_version(req), 30); /* with the conditions came the early head */
+    if (engine_container_wait(engine, request_param(req, "id"), flush ? request_query(req, "condition") : NULL, flush ? begin_wait : NULL, res, request_client_fd(req), &answer, err) < 0)
         return -1;
     AUTO_BUF struct buf out = BUF_INIT(BUF_TEXT_MAX);
     codec_encode(&container_wait_response_type, &answer, &out);

@@ -23,14 +23,15 @@ static int create_image(struct engine *engine, struct request *req, struct respo
 {
     struct response_sink sink;
     const char *from = request_query(req, "fromImage"), *source = request_query(req, "fromSrc");
+    const char *platform = api_before(request_version(req), 32) ? NULL : request_query(req, "platform");
     response_sink_init(&sink, req, res, "application/json");
     if (!str_empty(from))
-        return engine_image_pull(engine, from, request_query(req, "tag"), request_query(req, "platform"), request_header(req, "X-Registry-Auth"), &sink.sink, err);
+        return engine_image_pull(engine, from, request_query(req, "tag"), platform, request_header(req, "X-Registry-Auth"), &sink.sink, err);
     if (str_empty(source))
         return err_set(err, ERR_INVALID, "fromImage or fromSrc is needed");
     char **changes = request_query_all(req, "changes");
     int result = engine_image_import(engine, source, request_query(req, "repo"), request_query(req, "tag"), request_query(req, "message"), changes,
-                                     request_query(req, "platform"), request_body_fd(req), &sink.sink, err);
+                                     platform, request_body_fd(req), &sink.sink, err);
     strv_free(changes);
     return result;
 }

@@ -6,7 +6,7 @@ DOCKERFILE = "FROM shapes-base\nLABEL shapes=1\n"
 
 @scenario
 def images(s):
-    s.ask("inspect", "GET", "/images/{image}/json", only=lambda v: {**v, "GraphDriver": {"Name": v["GraphDriver"]["Name"]}, "DockerVersion": type(v["DockerVersion"]).__name__})
+    s.ask("inspect", "GET", "/images/{image}/json", only=lambda v: {**v, "GraphDriver": {"Name": v["GraphDriver"]["Name"]}, "DockerVersion": type(v["DockerVersion"]).__name__, "Metadata": sorted(v["Metadata"])})
     s.ask("inspect by id prefix", "GET", "/images/%s/json" % s.plain("GET", "/images/{image}/json").json["Id"][7:27], only=lambda v: v["RepoTags"])
     s.ask("inspect none", "GET", "/images/{p}none/json")
     s.ask("inspect none tagged", "GET", "/images/{p}none:x/json")
