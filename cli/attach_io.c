@@ -3,6 +3,7 @@
  * Input must never block the loop, or `holk run -i cat` with more input than the pipes hold would stop for ever: it waits
  * in a small buffer until the socket takes it, and stdin is read only while that buffer is empty. */
 #include "cli/attach_io.h"
+#include "cli/docker_config.h"
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
@@ -45,6 +46,16 @@ int detach_keys_parse(const char *text, struct detach_keys *ret, struct err *err
         ret->count++;
     }
     return 0;
+}
+
+void detach_keys_default(const struct cli *cli, char **inout_keys)
+{
+    CLEANUP(docker_config_free) struct docker_config *config = str_empty(*inout_keys) ? docker_config_load(cli->config_dir) : NULL;
+    const char *keys = config ? docker_config_text(config, "detachKeys") : NULL;
+    if (!keys)
+        return;
+    free(*inout_keys);
+    *inout_keys = xstrdup(keys);
 }
 
 bool detach_scan_feed(struct detach_scan *scan, const char *bytes, size_t length, struct buf *out)

@@ -10,6 +10,8 @@ struct detach_keys {
 };
 /* "ctrl-p,ctrl-q", "a,ctrl-@"; NULL or "" is ctrl-p,ctrl-q. ERR_INVALID. */
 int detach_keys_parse(const char *text, struct detach_keys *ret, struct err *err);
+/* Without a flag the keys of the configuration file ("detachKeys") count. */
+void detach_keys_default(const struct cli *cli, char **inout_keys);
 
 /* Looks for the sequence in typed bytes, which may come in any pieces. */
 struct detach_scan {

@@ -100,11 +100,12 @@ static int check_running(const struct container_inspect *container, struct err *
 
 static int run_attach(struct cli *cli, void *arg, char **args)
 {
-    const struct attach_options *options = arg;
+    struct attach_options *options = arg;
     struct container_inspect container;
     struct detach_keys keys;
     struct err err = { 0 };
     int64_t code = 0;
+    detach_keys_default(cli, &options->detach_keys);
     if (detach_keys_parse(options->detach_keys, &keys, &err) < 0 || container_inspect_get(cli, args[0], &container, &err) < 0)
         return cli_fail(cli, &err);
     int ret = check_running(&container, &err);
@@ -179,9 +180,10 @@ static int start_attached(struct cli *cli, const struct start_options *options, 
 
 static int run_start(struct cli *cli, void *arg, char **args)
 {
-    const struct start_options *options = arg;
+    struct start_options *options = arg;
     struct detach_keys keys;
     struct err err = { 0 };
+    detach_keys_default(cli, &options->detach_keys);
     if (detach_keys_parse(options->detach_keys, &keys, &err) < 0)
         return cli_fail(cli, &err);
     if (!options->attach && !options->interactive)

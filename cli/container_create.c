@@ -1,4 +1,5 @@
 #include "cli/container.h"
+#include "cli/docker_config.h"
 #include "cli/pull.h"
 #include "cli/reference.h"
 #include "lib/base/io.h"
@@ -115,6 +116,17 @@ int container_create(struct cli *cli, const struct create_options *options, cons
     return ret;
 }
 
+void create_add_proxies(const struct cli *cli, struct create_options *options)
+{
+    CLEANUP(docker_config_free) struct docker_config *config = docker_config_load(cli->config_dir);
+    CLEANUP(strv_free) char **proxies = docker_config_proxies(config, cli->host);
+    for (char **proxy = proxies; proxy && *proxy; proxy++) {
+        AUTO_FREE char *name = xstrndup(*proxy, strcspn(*proxy, "="));
+        if (!strv_contains(options->env, name) && !strv_env_get(options->env, name))
+            strv_append(&options->env, *proxy);
+    }
+}
+
 /* ---- the command ---- */
 
 struct create_command_options {
@@ -133,6 +145,7 @@ static int run_create(struct cli *cli, void *arg, char **args)
     struct container_create_request request = { 0 };
     struct err err = { 0 };
     AUTO_FREE char *id = NULL;
+    create_add_proxies(cli, &options->create);
     if (create_request_make(&options->create, args, &request, &err) < 0) {
         fprintf(stderr, "holk: %s\n\nRun 'holk %s --help' for more information\n", err.text, cli->name);
         return 125;

@@ -128,6 +128,7 @@ static int run_exec(struct cli *cli, void *arg, char **args)
     struct err err = { 0 };
     AUTO_FREE char *id = NULL;
     int64_t code = 0;
+    detach_keys_default(cli, &options->detach_keys);
     int ret = make_request(options, args, &request, &err);
     if (ret == 0)
         ret = exec_create(cli, args[0], &request, &id, &err);

@@ -1,5 +1,6 @@
 /* ps: the list of containers. */
 #include "cli/container.h"
+#include "cli/docker_config.h"
 #include "cli/format.h"
 #include "cli/json_text.h"
 #include "cli/reference.h"
@@ -172,7 +173,8 @@ static int run_list(struct cli *cli, void *arg, char **args)
     AUTO_TARGET(target);
     struct err err = { 0 };
     (void)args;
-    const char *format = options->format;
+    CLEANUP(docker_config_free) struct docker_config *config = options->format || options->quiet ? NULL : docker_config_load(cli->config_dir);
+    const char *format = config ? docker_config_text(config, "psFormat") : options->format;
     bool own = !str_empty(format) && !str_eq(format, "table") && !str_eq(format, "raw");
     bool size = options->size || (own && !options->quiet && strstr(format, ".Size"));
     if (own && options->quiet) {

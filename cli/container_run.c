@@ -120,6 +120,8 @@ static int run_run(struct cli *cli, void *arg, char **args)
     struct err err = { 0 };
     AUTO_FREE char *id = NULL;
     int exit_code;
+    create_add_proxies(cli, &options->create);
+    detach_keys_default(cli, &options->detach_keys);
     if (create_request_make(&options->create, args, &request, &err) < 0)
         return cli_fail(cli, &err);
     const struct container_config *config = &request.config;

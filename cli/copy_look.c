@@ -67,6 +67,8 @@ static int resolve(const char *path, char **ret, struct err *err)
     *ret = realpath(path, NULL);
     if (*ret)
         return 0;
+    if (errno == ENOTDIR)
+        return err_set(err, ERR_INVALID, "not a directory");
     AUTO_FREE char *clean = path_clean(path);
     return cli_path_error(err, "lstat", clean, errno);
 }

@@ -190,6 +190,9 @@ int create_put_network(const struct create_options *options, struct container_cr
 int create_put_devices(const struct create_options *options, struct host_config *host, struct err *err);
 int create_put_security(const struct create_options *options, struct host_config *host, struct err *err);
 
+/* Adds the proxies of the configuration file to the environment, unless the flags set them. */
+void create_add_proxies(const struct cli *cli, struct create_options *options);
+
 /* ---- shared by the parts, and by exec ---- */
 /* Variables or labels of files and flags: every line of a file is NAME=value or NAME. environment: a NAME alone takes the
  * client's value, and one that is not set stays away. */

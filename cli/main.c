@@ -102,6 +102,8 @@ static int run_command(struct cli *cli, char *const *argv)
     }
     int count = (int)strv_length(result.args), exit_code;
     cli->flags_given = result.given;
+    if (result.short_help)
+        fprintf(stderr, "Flag shorthand -h has been deprecated, use --help\n");
     if (result.help)
         exit_code = print_command_help(command, cli->name);
     else if (count < command->min_args || (command->max_args != ARGS_ANY && count > command->max_args))
