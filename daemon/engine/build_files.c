@@ -61,34 +61,61 @@ static int check_copy(const struct building *building, const struct job_build_co
     return 0;
 }
 
-static int run_copy(struct verb_call *call, const struct job_build_copy *copy, struct err *err)
+/* fds: the layer's directory first, then the source, as far as there are such. */
+static int run_copy(struct verb_call *call, const struct job_build_copy *copy, int layer_fd, struct err *err)
 {
     AUTO_FD int source_fd = -1;
+    int fds[2];
+    struct worker_call work = { .kind = "build-copy", .params = copy, .fds = fds, .client_fd = call->building->cancel_fd };
     if (!str_empty(copy->source_dir)) {
         source_fd = open_in_job(call->building, copy->source_dir, O_RDONLY | O_DIRECTORY, err);
         if (source_fd < 0)
             return -1;
     }
-    struct worker_call work = { .kind = "build-copy", .params = copy, .fds = &source_fd, .fd_count = source_fd >= 0, .client_fd = call->building->cancel_fd };
+    if (layer_fd >= 0)
+        fds[work.fd_count++] = layer_fd;
+    if (source_fd >= 0)
+        fds[work.fd_count++] = source_fd;
     return worker_run(call->building->engine, &work, call->reply, err);
 }
 
-/* Into a scratch layer, with its own work directory, or into a cache directory. */
-BUILD_VERB(verb_copy)
+static int open_layer(const struct building *building, const char *name, struct err *err)
+{
+    int fd = openat(building->engine->data_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? err_sys(err, errno, "open %s", name) : fd;
+}
+
+static int copy_to_scratch(struct verb_call *call, const struct job_build_copy *copy, struct err *err)
 {
     struct building *building = call->building;
-    const struct job_build_copy *copy = &((const struct build_copy *)call->request)->copy;
-    struct scratch *scratch = NULL;
-    if (check_copy(building, copy, err) < 0)
+    struct scratch *scratch = scratch_use_upper(building, copy->dest.upper, err);
+    if (!scratch)
         return -1;
-    bool cache = is_cache_dir(building->engine, copy->dest.upper) && str_empty(copy->dest.work);
-    if (!str_empty(copy->dest.upper) && !cache && !(scratch = scratch_use_upper(building, copy->dest.upper, err)))
-        return -1;
-    AUTO_FREE char *work = scratch ? str_format("%s/%s/work", building->engine->options.data_root, scratch->name) : xstrdup("");
-    int result = str_eq(work, copy->dest.work ? copy->dest.work : "") ? run_copy(call, copy, err) : refuse(err);
-    if (scratch)
-        scratch_done(building, scratch);
+    AUTO_FREE char *work = str_format("%s/%s/work", building->engine->options.data_root, scratch->name), *diff = str_format("%s/diff", scratch->name);
+    AUTO_FD int layer_fd = open_layer(building, diff, err);
+    int result = layer_fd < 0 ? -1 : str_eq(work, copy->dest.work) ? run_copy(call, copy, layer_fd, err) : refuse(err);
+    scratch_done(building, scratch);
     return result;
+}
+
+static int copy_to_cache(struct verb_call *call, const struct job_build_copy *copy, struct err *err)
+{
+    struct building *building = call->building;
+    AUTO_FD int layer_fd = open_layer(building, copy->dest.upper + strlen(building->engine->options.data_root) + 1, err);
+    return layer_fd < 0 ? -1 : run_copy(call, copy, layer_fd, err);
+}
+
+/* Into a scratch layer, with its own work directory, or into a cache directory, or (digests) nowhere. */
+BUILD_VERB(verb_copy)
+{
+    const struct job_build_copy *copy = &((const struct build_copy *)call->request)->copy;
+    if (check_copy(call->building, copy, err) < 0)
+        return -1;
+    if (str_empty(copy->dest.upper))
+        return str_empty(copy->dest.work) ? run_copy(call, copy, -1, err) : refuse(err);
+    if (is_cache_dir(call->building->engine, copy->dest.upper) && str_empty(copy->dest.work) && !copy->may_link)
+        return copy_to_cache(call, copy, err);
+    return copy_to_scratch(call, copy, err);
 }
 
 /* ---- fetch ---- */

@@ -19,6 +19,7 @@ struct step {
     enum copy_op op;
     struct copying copying;
     int source_fd, lower_fd, layer_fd, overlay_fd;
+    int given_layer_fd, given_source_fd; /* the job's own, or -1 */
     bool fresh; /* the layer has nothing in it yet */
 };
 
@@ -63,12 +64,18 @@ static int mount_readable(const struct job_mount_spec *spec, bool writable, int 
     return *ret < 0 ? -1 : 0;
 }
 
-static int open_source(struct step *step, int given_fd, struct err *err)
+/* What holkd opened has holkd's mounts, all of it: a link from one such place to another is no link between two mounts. */
+static int open_given(int given_fd, const char *path)
+{
+    return given_fd >= 0 ? openat(given_fd, ".", DIR_FLAGS) : open(path, DIR_FLAGS);
+}
+
+static int open_source(struct step *step, struct err *err)
 {
     const struct job_build_copy *params = step->params;
     if (!str_empty(params->source_dir)) {
         step->copying.context = true;
-        step->source_fd = given_fd >= 0 ? openat(given_fd, ".", DIR_FLAGS) : open(params->source_dir, DIR_FLAGS);
+        step->source_fd = open_given(step->given_source_fd, params->source_dir);
         return step->source_fd < 0 ? err_sys(err, errno, "open the source %s", params->source_dir) : 0;
     }
     if (!params->source.lowers || !params->source.lowers[0])
@@ -84,7 +91,7 @@ static int open_dest(struct step *step, struct err *err)
         return -1;
     if (step->op == OP_PROBE && str_empty(spec->upper))
         return 0;
-    step->layer_fd = str_empty(spec->upper) ? -1 : open(spec->upper, DIR_FLAGS);
+    step->layer_fd = str_empty(spec->upper) ? -1 : open_given(step->given_layer_fd, spec->upper);
     if (step->layer_fd < 0)
         return err_sys(err, str_empty(spec->upper) ? ENOENT : errno, "open the step's layer");
     step->fresh = copy_dir_is_empty(step->layer_fd);
@@ -210,12 +217,21 @@ static int check_texts(const struct job_build_copy *params, struct err *err)
     return 0;
 }
 
-static int prepare(struct step *step, int given_fd, struct err *err)
+static void take_given(struct step *step, const struct job_message *run_message)
+{
+    size_t at = 0;
+    if (!str_empty(step->params->dest.upper) && at < run_message->fd_count)
+        step->given_layer_fd = run_message->fds[at++];
+    if (!str_empty(step->params->source_dir) && at < run_message->fd_count)
+        step->given_source_fd = run_message->fds[at];
+}
+
+static int prepare(struct step *step, struct err *err)
 {
     if (op_of(step->params->op, &step->op, err) < 0 || check_texts(step->params, err) < 0)
         return -1;
     bool has_source = step->op == OP_COPY || step->op == OP_DIGEST;
-    if ((has_source && open_source(step, given_fd, err) < 0) || (step->op != OP_DIGEST && open_dest(step, err) < 0))
+    if ((has_source && open_source(step, err) < 0) || (step->op != OP_DIGEST && open_dest(step, err) < 0))
         return -1;
     if (step->op == OP_UNSTUB) { /* names and sizes alone; overlay's mark of an opaque directory can be read now only */
         step->copying.dest.root = (struct view_dir){ .upper_fd = step->layer_fd, .lower_fd = step->lower_fd };
@@ -231,9 +247,11 @@ int kind_build_copy(struct worker *worker, const struct job_message *run_message
     char digest[65] = "";
     if (job_decode(run_message, &job_build_copy_type, &params, err) < 0)
         return -1;
-    struct step step = { .worker = worker, .params = &params, .copying.params = &params, .source_fd = -1, .lower_fd = -1, .layer_fd = -1, .overlay_fd = -1 };
+    struct step step = { .worker = worker, .params = &params, .copying.params = &params, .source_fd = -1, .lower_fd = -1, .layer_fd = -1, .overlay_fd = -1,
+                         .given_layer_fd = -1, .given_source_fd = -1 };
     struct job_build_copy_result result = { .digest = digest };
-    int r = prepare(&step, run_message->fd_count ? run_message->fds[0] : -1, err);
+    take_given(&step, run_message);
+    int r = prepare(&step, err);
     if (r == 0)
         r = run(&step, &result, digest, err);
     result.files = step.copying.files;

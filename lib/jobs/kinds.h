@@ -240,7 +240,7 @@ struct job_build {
 struct job_build_result {
     char *image_id;
 };
-/* "build-copy" (MOUNT): one COPY/ADD step's file work. fds: [0] source_dir, already open (optional); result: changes in upper */
+/* "build-copy" (MOUNT): one COPY/ADD step's file work. fds (all or none): dest.upper and source_dir as far as they are given, open; result: changes in upper */
 struct job_build_copy {
     struct job_mount_spec dest;   /* base lowers + writable upper/work */
     struct job_mount_spec source; /* --from stage/image; unused when source_dir */
