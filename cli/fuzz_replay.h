@@ -1,5 +1,5 @@
-/* A fuzz target's own driver, for builds without libFuzzer: replays its seeds and the files that are named, each also with
- * many small changes whose order is always the same. With libFuzzer: -fsanitize=fuzzer and -DFUZZING. */
+/* A fuzz target's own driver, for builds without libFuzzer: replays its seeds and the files that are named, each also
+ * with many small changes whose order is always the same. With libFuzzer: -fsanitize=fuzzer and -DFUZZING. */
 #pragma once
 #include "lib/base/io.h"
 #include "lib/base/mem.h"
@@ -59,7 +59,7 @@ static void fuzz_replay(const char *text, size_t length, const char *telling, in
     }
 }
 
-static int fuzz_main(int argc, char **argv, const char *const *seeds, size_t count, const char *telling, int changes)
+static int __attribute__((unused)) fuzz_main(int argc, char **argv, const char *const *seeds, size_t count, const char *telling, int changes)
 {
     for (size_t i = 0; i < count; i++)
         fuzz_replay(seeds[i], strlen(seeds[i]), telling, changes);
@@ -74,10 +74,10 @@ static int fuzz_main(int argc, char **argv, const char *const *seeds, size_t cou
     }
     return 0;
 }
-#define FUZZ_MAIN(telling, changes)                                                           \
-    int main(int argc, char **argv)                                                           \
-    {                                                                                         \
-        return fuzz_main(argc, argv, seeds, sizeof seeds / sizeof *seeds, telling, changes);  \
+#define FUZZ_MAIN(telling, changes)                                                                                    \
+    int main(int argc, char **argv)                                                                                    \
+    {                                                                                                                  \
+        return fuzz_main(argc, argv, seeds, sizeof seeds / sizeof *seeds, telling, changes);                           \
     }
 #else
 #define FUZZ_MAIN(telling, changes)
