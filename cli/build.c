@@ -7,7 +7,6 @@
 #include "cli/reference.h"
 #include "cli/tar.h"
 #include "cli/units.h"
-
 #include "lib/base/fd.h"
 #include "lib/base/io.h"
 #include "lib/base/str.h"
@@ -26,7 +25,8 @@
 #define SHOW_EVERY ((uint64_t)512 << 10)
 #define SHOW_PAUSE_NS (NANOS_PER_SECOND / 10)
 
-/* Where the body comes from: a context walked here, stdin that holds a tar already, or a place that the daemon fetches. */
+/* Where the body comes from: a context walked here, stdin that holds a tar already, or a place that the daemon fetches.
+ */
 struct upload {
     struct context *context;
     struct buf head; /* of stdin, read to see what it is */
@@ -54,7 +54,8 @@ static void count_sent(struct upload *upload, ssize_t got)
         show_sent(upload, "\r\n");
         return;
     }
-    if (!upload->terminal || upload->sent - upload->shown < SHOW_EVERY || time_monotonic_ns() - upload->shown_ns < SHOW_PAUSE_NS)
+    if (!upload->terminal || upload->sent - upload->shown < SHOW_EVERY ||
+        time_monotonic_ns() - upload->shown_ns < SHOW_PAUSE_NS)
         return;
     upload->shown = upload->sent;
     upload->shown_ns = time_monotonic_ns();
@@ -79,7 +80,8 @@ static ssize_t read_stdin(struct upload *upload, void *bytes, size_t size, struc
 static ssize_t upload_read(void *arg, void *bytes, size_t size, struct err *err)
 {
     struct upload *upload = arg;
-    ssize_t got = upload->context ? context_read(upload->context, bytes, size, err) : read_stdin(upload, bytes, size, err);
+    ssize_t got =
+        upload->context ? context_read(upload->context, bytes, size, err) : read_stdin(upload, bytes, size, err);
     if (got >= 0)
         count_sent(upload, got);
     return got;
@@ -112,7 +114,8 @@ static int open_stdin(struct upload *upload, struct err *err)
     if (read_dockerfile(&upload->head, err) < 0)
         return -1;
     if (!upload->head.length)
-        return err_set(err, ERR_INVALID, "unable to prepare context: the Dockerfile (%s) cannot be empty", "Dockerfile");
+        return err_set(err, ERR_INVALID, "unable to prepare context: the Dockerfile (%s) cannot be empty",
+                       "Dockerfile");
     context_open_text(upload->head.data, upload->head.length, &upload->context);
     return 0;
 }
@@ -129,13 +132,15 @@ static bool is_remote(const char *place)
     return false;
 }
 
-static int open_directory(struct upload *upload, const struct build_options *options, const char *place, struct err *err)
+static int open_directory(struct upload *upload, const struct build_options *options, const char *place,
+                          struct err *err)
 {
     if (!str_eq(options->file, "-"))
         return context_open(place, options->file, NULL, 0, &upload->context, err);
     if (read_dockerfile(&upload->head, err) < 0)
         return -1;
-    return context_open(place, NULL, upload->head.data ? upload->head.data : "", upload->head.length, &upload->context, err);
+    return context_open(place, NULL, upload->head.data ? upload->head.data : "", upload->head.length, &upload->context,
+                        err);
 }
 
 static int open_upload(struct upload *upload, const struct build_options *options, const char *place, struct err *err)
@@ -196,8 +201,8 @@ static void read_held(const struct upload *upload, int fd, bool failed, struct r
     fwrite(text, 1, length, stderr);
 }
 
-static int run_upload(struct cli *cli, struct upload *upload, const char *target, int out_fd, struct result *result, int64_t *ret_code,
-    struct err *err)
+static int run_upload(struct cli *cli, struct upload *upload, const char *target, int out_fd, struct result *result,
+                      int64_t *ret_code, struct err *err)
 {
     AUTO_STREAM struct api_stream stream = API_STREAM_INIT;
     AUTO_FREE char *registries = registry_config(cli);
@@ -228,12 +233,13 @@ static int write_id_file(const struct build_options *options, const struct resul
         return 0;
     if (!result->image_id)
         return err_set(err, ERR_INTERNAL, "server did not provide an image ID. Cannot write %s", options->iidfile);
-    int written = io_replace_file_at(AT_FDCWD, options->iidfile, result->image_id, strlen(result->image_id), 0666, false);
+    int written =
+        io_replace_file_at(AT_FDCWD, options->iidfile, result->image_id, strlen(result->image_id), 0666, false);
     return written < 0 ? err_sys(err, written, "write %s", options->iidfile) : 0;
 }
 
-static int build(struct cli *cli, const struct build_options *options, struct upload *upload, struct result *result, int64_t *ret_code,
-    struct err *err)
+static int build(struct cli *cli, const struct build_options *options, struct upload *upload, struct result *result,
+                 int64_t *ret_code, struct err *err)
 {
     AUTO_TARGET(target);
     const char *dockerfile = upload->context ? context_dockerfile(upload->context) : options->file;
@@ -249,7 +255,9 @@ static int build(struct cli *cli, const struct build_options *options, struct up
 static int run_build(struct cli *cli, void *arg, char **args)
 {
     const struct build_options *options = arg;
-    struct upload upload = { .head = BUF_INIT(DOCKERFILE_MAX + TAR_SNIFF), .quiet = options->quiet, .terminal = isatty(STDOUT_FILENO) };
+    struct upload upload = { .head = BUF_INIT(DOCKERFILE_MAX + TAR_SNIFF),
+                             .quiet = options->quiet,
+                             .terminal = isatty(STDOUT_FILENO) };
     struct result result = { 0 };
     struct err err = { 0 };
     int64_t code = 0;
@@ -269,11 +277,11 @@ static int run_build(struct cli *cli, void *arg, char **args)
     return code > 0 && code < 256 ? (int)code : exit_code;
 }
 
-#define BUILD_COMMAND(path_, top_, common_)                                                                          \
-    {                                                                                                                \
-        .path = (path_), .top = (top_), .usage = "[OPTIONS] PATH | URL | -", .help = "Build an image from a Dockerfile", \
-        .common = (common_), .flags = build_flags, .options_size = sizeof(struct build_options), .min_args = 1,      \
-        .max_args = 1, .run = run_build,                                                                             \
+#define BUILD_COMMAND(path_, top_, common_)                                                                            \
+    {                                                                                                                  \
+        .path = (path_), .top = (top_), .usage = "[OPTIONS] PATH | URL | -",                                           \
+        .help = "Build an image from a Dockerfile", .common = (common_), .flags = build_flags,                         \
+        .options_size = sizeof(struct build_options), .min_args = 1, .max_args = 1, .run = run_build,                  \
     }
 const struct command command_image_build = BUILD_COMMAND("image build", "build", 4);
 const struct command command_builder_build = BUILD_COMMAND("builder build", NULL, 0);

@@ -3,7 +3,6 @@
 #include "cli/create_options.h"
 #include "cli/docker_config.h"
 #include "cli/reference.h"
-
 #include "lib/api/host_config.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
@@ -21,7 +20,8 @@ static int check_tag(const char *value, char **ret_value, struct err *err)
 }
 
 const struct flag build_flags[] = {
-    FLAG_STRV_(O, add_hosts, "add-host", 0, "One more line of /etc/hosts (\"host:ip\")", .shown = "list", .check = check_add_host),
+    FLAG_STRV_(O, add_hosts, "add-host", 0, "One more line of /etc/hosts (\"host:ip\")", .shown = "list",
+               .check = check_add_host),
     FLAG_STRV_(O, build_args, "build-arg", 0, "Set a variable of the build", .shown = "list", .check = flag_check_env),
     FLAG_STRV_(O, build_contexts, "build-context", 0, "Not supported", .hidden = true),
     FLAG_STRV_(O, cache_from, "cache-from", 0, "Images to take layers from", .shown = "strings"),
@@ -41,12 +41,14 @@ const struct flag build_flags[] = {
     FLAG_STRV_(O, labels, "label", 0, "Set metadata for the image", .shown = "list", .check = flag_check_label),
     FLAG_BOOL_(O, load, "load", 0, "Accepted: images are always loaded", .hidden = true),
     FLAG_BYTES_(O, memory, "memory", 'm', "Memory limit"),
-    FLAG_BYTES_(O, memory_swap, "memory-swap", 0, "Limit of memory and swap together, -1 for no limit of swap", .allow_minus_one = true),
+    FLAG_BYTES_(O, memory_swap, "memory-swap", 0, "Limit of memory and swap together, -1 for no limit of swap",
+                .allow_minus_one = true),
     FLAG_STR_(O, network, "network", 0, "Network of RUN's containers", .initial = "default"),
     FLAG_BOOL_(O, no_cache, "no-cache", 0, "Take nothing from the cache"),
     FLAG_STRV_(O, outputs, "output", 'o', "Not supported", .hidden = true),
     FLAG_STR_(O, platform, "platform", 0, "Build for that platform: \"os[/arch[/variant]]\""),
-    FLAG_STR_(O, progress, "progress", 0, "Kind of output: auto or plain, which are the same here, or quiet", .initial = "auto"),
+    FLAG_STR_(O, progress, "progress", 0, "Kind of output: auto or plain, which are the same here, or quiet",
+              .initial = "auto"),
     FLAG_BOOL_(O, pull, "pull", 0, "Look for a newer version of every base image"),
     FLAG_BOOL_(O, quiet, "quiet", 'q', "Print the image ID alone when it worked"),
     FLAG_BOOL_(O, rm, "rm", 0, "Remove intermediate containers when it worked", .initial = "true"),
@@ -57,7 +59,8 @@ const struct flag build_flags[] = {
     FLAG_STRV_(O, ssh, "ssh", 0, "Not supported", .hidden = true),
     FLAG_STRV_(O, tags, "tag", 't', "Name of the image, \"name:tag\"", .shown = "list", .check = check_tag),
     FLAG_STR_(O, target, "target", 0, "Build up to that stage"),
-    FLAG_STRV_(O, ulimits, "ulimit", 0, "Limit of a resource, \"name=soft:hard\"", .shown = "ulimit", .check = check_ulimit),
+    FLAG_STRV_(O, ulimits, "ulimit", 0, "Limit of a resource, \"name=soft:hard\"", .shown = "ulimit",
+               .check = check_ulimit),
     FLAG_END,
 };
 
@@ -66,9 +69,12 @@ int build_check(const O *options, struct err *err)
     const struct {
         const char *flag;
         bool used;
-    } refused[] = { { "--squash", options->squash }, { "--secret", options->secrets != NULL }, { "--ssh", options->ssh != NULL },
-        { "--output", options->outputs != NULL }, { "--build-context", options->build_contexts != NULL },
-        { "--cache-to", options->cache_to != NULL } };
+    } refused[] = { { "--squash", options->squash },
+                    { "--secret", options->secrets != NULL },
+                    { "--ssh", options->ssh != NULL },
+                    { "--output", options->outputs != NULL },
+                    { "--build-context", options->build_contexts != NULL },
+                    { "--cache-to", options->cache_to != NULL } };
     for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
         if (refused[i].used)
             return err_set(err, ERR_UNSUPPORTED, "%s is not supported", refused[i].flag);
@@ -161,7 +167,8 @@ static int add_ulimits(const O *options, struct buf *target, struct err *err)
         AUTO_FREE char *first = equals ? xstrndup(equals + 1, strcspn(equals + 1, ":")) : xstrdup("");
         int64_t soft, hard;
         if (!equals || str_to_i64(first, &soft) < 0 || (colon && str_to_i64(colon + 1, &hard) < 0))
-            return err_set(err, ERR_INVALID, "invalid argument \"%s\" for \"--ulimit\" flag: invalid ulimit argument: %s", *text, *text);
+            return err_set(err, ERR_INVALID,
+                           "invalid argument \"%s\" for \"--ulimit\" flag: invalid ulimit argument: %s", *text, *text);
         struct json *limit = json_new_map();
         json_set_take(limit, "Name", json_new_text(name));
         json_set_take(limit, "Hard", json_new_int(colon ? hard : soft));
@@ -179,7 +186,9 @@ static int add_hosts(const O *options, struct buf *target, struct err *err)
     for (char **host = options->add_hosts; host && *host; host++) {
         size_t length = strcspn(*host, "=:");
         if (!length || !(*host)[length] || !(*host)[length + 1])
-            return err_set(err, ERR_INVALID, "invalid argument \"%s\" for \"--add-host\" flag: bad format for add-host: \"%s\"", *host, *host);
+            return err_set(err, ERR_INVALID,
+                           "invalid argument \"%s\" for \"--add-host\" flag: bad format for add-host: \"%s\"", *host,
+                           *host);
         strv_append_take(&hosts, str_format("%.*s:%s", (int)length, *host, *host + length + 1));
     }
     AUTO_FREE char *all = strv_join(hosts, ",");
@@ -187,7 +196,8 @@ static int add_hosts(const O *options, struct buf *target, struct err *err)
     return 0;
 }
 
-int build_query(struct cli *cli, const O *options, const char *dockerfile, const char *remote, struct buf *target, struct err *err)
+int build_query(struct cli *cli, const O *options, const char *dockerfile, const char *remote, struct buf *target,
+                struct err *err)
 {
     buf_puts(target, "/build");
     for (char **tag = options->tags; tag && *tag; tag++)

@@ -1,7 +1,6 @@
 /* config.json and the programs that keep credentials, in a directory of its own. */
 #include "cli/base64.h"
 #include "cli/docker_config.h"
-
 #include "lib/base/io.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
@@ -47,14 +46,14 @@ static char *user_of(const char *registry)
     if (docker_config_get(config, registry, &auth, &err) < 0)
         return str_format("! %s", err.text);
     char *text = str_format("%s:%s:%s", auth.username ? auth.username : "-", auth.password ? auth.password : "-",
-        auth.identity_token ? auth.identity_token : "-");
+                            auth.identity_token ? auth.identity_token : "-");
     codec_clear(&auth_config_type, &auth);
     return text;
 }
-#define CHECK_USER(registry, want)               \
-    do {                                         \
-        AUTO_FREE char *user_ = user_of(registry); \
-        CHECK_STR(user_, want);                  \
+#define CHECK_USER(registry, want)                                                                                     \
+    do {                                                                                                               \
+        AUTO_FREE char *user_ = user_of(registry);                                                                     \
+        CHECK_STR(user_, want);                                                                                        \
     } while (0)
 
 TEST(missing_and_broken)
@@ -69,8 +68,12 @@ TEST(missing_and_broken)
 TEST(reads_credentials)
 {
     begin();
-    put("config.json", "{\"auths\":{\"https://index.docker.io/v1/\":{\"auth\":\"YTpiOmM=\"},\"https://reg.example/v2/\":{\"username\":\"u\","
-                       "\"password\":\"p\"},\"tok\":{\"auth\":\"eDo=\",\"identitytoken\":\"T\"}},\"psFormat\":\"{{.ID}}\",\"detachKeys\":\"\"}", 0600);
+    put("config.json",
+        "{\"auths\":{\"https://index.docker.io/v1/\":{\"auth\":\"YTpiOmM=\"},\"https://reg.example/v2/"
+        "\":{\"username\":\"u\","
+        "\"password\":\"p\"},\"tok\":{\"auth\":\"eDo=\",\"identitytoken\":\"T\"}},\"psFormat\":\"{{.ID}}\","
+        "\"detachKeys\":\"\"}",
+        0600);
     CHECK_USER(docker_config_registry_key("docker.io"), "a:b:c:-");
     CHECK_USER("reg.example", "u:p:-");
     CHECK_USER("tok", "x::T");
@@ -90,7 +93,8 @@ TEST(reads_credentials)
 TEST(writes_whole_and_keeps_the_rest)
 {
     begin();
-    put("real.json", "{\"psFormat\":\"<x>\",\"auths\":{\"old\":{\"auth\":\"YTpi\"}},\"plugins\":{\"a\":{\"b\":\"c\"}}}", 0644);
+    put("real.json", "{\"psFormat\":\"<x>\",\"auths\":{\"old\":{\"auth\":\"YTpi\"}},\"plugins\":{\"a\":{\"b\":\"c\"}}}",
+        0644);
     AUTO_FREE char *target = path_join(dir, "real.json"), *link = path_join(dir, "config.json");
     CHECK_INT(symlink(target, link), 0);
     CLEANUP(docker_config_free) struct docker_config *config = docker_config_load(dir);
@@ -102,7 +106,8 @@ TEST(writes_whole_and_keeps_the_rest)
     CHECK_INT(docker_config_store(config, &auth, &plain, &err), 0);
     CHECK(plain);
     AUTO_FREE char *text = get("real.json");
-    CHECK_STR(text, "{\n\t\"psFormat\": \"<x>\",\n\t\"plugins\": {\n\t\t\"a\": {\n\t\t\t\"b\": \"c\"\n\t\t}\n\t},\n\t\"auths\": {\n\t\t\"old\": "
+    CHECK_STR(text, "{\n\t\"psFormat\": \"<x>\",\n\t\"plugins\": {\n\t\t\"a\": {\n\t\t\t\"b\": "
+                    "\"c\"\n\t\t}\n\t},\n\t\"auths\": {\n\t\t\"old\": "
                     "{\n\t\t\t\"auth\": \"YTpi\"\n\t\t},\n\t\t\"new\": {\n\t\t\t\"auth\": \"dTpw\"\n\t\t}\n\t}\n}");
     CHECK_INT(lstat(link, &st), 0);
     CHECK(S_ISLNK(st.st_mode));
@@ -138,7 +143,8 @@ TEST(helpers)
     CHECK_USER("token", "-:-:T");
     CHECK_USER("nothing", "-:-:-");
     CHECK_USER("bad", "! error getting credentials - err: exit status 1, out: `it broke`");
-    CHECK_USER("own", "! error getting credentials - err: exec: \"docker-credential-missing-one\": executable file not found in $PATH, out: ``");
+    CHECK_USER("own", "! error getting credentials - err: exec: \"docker-credential-missing-one\": executable file not "
+                      "found in $PATH, out: ``");
     CLEANUP(docker_config_free) struct docker_config *config = docker_config_load(dir);
     char registry[] = "good", user[] = "u", password[] = "secret-p";
     struct auth_config auth = { .server_address = registry, .username = user, .password = password };
@@ -156,9 +162,13 @@ TEST(helpers)
 TEST(proxies)
 {
     begin();
-    put("config.json", "{\"proxies\":{\"default\":{\"httpProxy\":\"http://p\",\"noProxy\":\"\"},\"unix:///x\":{\"allProxy\":\"q\"}}}", 0600);
+    put("config.json",
+        "{\"proxies\":{\"default\":{\"httpProxy\":\"http://p\",\"noProxy\":\"\"},\"unix:///x\":{\"allProxy\":\"q\"}}}",
+        0600);
     CLEANUP(docker_config_free) struct docker_config *config = docker_config_load(dir);
-    CLEANUP(strv_free) char **standard = docker_config_proxies(config, "unix:///other"), **own = docker_config_proxies(config, "unix:///x");
+    CLEANUP(strv_free)
+    char **standard = docker_config_proxies(config, "unix:///other"),
+         **own = docker_config_proxies(config, "unix:///x");
     AUTO_FREE char *first = strv_join(standard, " "), *second = strv_join(own, " ");
     CHECK_STR(first, "HTTP_PROXY=http://p http_proxy=http://p");
     CHECK_STR(second, "ALL_PROXY=q all_proxy=q");

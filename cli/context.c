@@ -2,7 +2,6 @@
 
 #include "cli/ignore.h"
 #include "cli/tar.h"
-
 #include "lib/base/fd.h"
 #include "lib/base/id.h"
 #include "lib/base/io.h"
@@ -165,7 +164,7 @@ static void set_extra(struct context *context, const char *text, size_t length)
 static int push_level(struct context *context, int dir_fd, char *path, bool *matched, struct err *err);
 
 int context_open(const char *directory, const char *dockerfile, const char *text, size_t length, struct context **ret,
-    struct err *err)
+                 struct err *err)
 {
     CLEANUP(context_close) struct context *context = new_context();
     AUTO_FREE char *real_dir = NULL, *real_file = NULL, *inside = NULL, *outer = NULL;
@@ -248,7 +247,8 @@ static int push_level(struct context *context, int dir_fd, char *path, bool *mat
     struct level *level = &context->levels[context->level_count++];
     *level = (struct level){ .dir_fd = dir_fd, .path = path, .matched = matched };
     if (context->level_count > CONTEXT_DEPTH_MAX)
-        return err_set(err, ERR_INVALID, "error checking context: %s: more than %d directories inside each other", path, CONTEXT_DEPTH_MAX);
+        return err_set(err, ERR_INVALID, "error checking context: %s: more than %d directories inside each other", path,
+                       CONTEXT_DEPTH_MAX);
     int copy = fd_dup(dir_fd);
     DIR *dir = copy < 0 ? NULL : fdopendir(copy);
     if (!dir) {
@@ -272,7 +272,8 @@ static int push_level(struct context *context, int dir_fd, char *path, bool *mat
     return 0;
 }
 
-static int enter(struct context *context, int dir_fd, const char *name, const char *path, bool *matched, struct err *err)
+static int enter(struct context *context, int dir_fd, const char *name, const char *path, bool *matched,
+                 struct err *err)
 {
     int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
@@ -283,7 +284,7 @@ static int enter(struct context *context, int dir_fd, const char *name, const ch
 }
 
 static int open_file(struct context *context, int dir_fd, const char *name, const char *path, struct stat *st,
-    struct err *err)
+                     struct err *err)
 {
     context->file_fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (context->file_fd < 0 && (errno == EACCES || errno == EPERM))
@@ -307,7 +308,7 @@ static const char *earlier_name(struct context *context, const struct stat *st, 
 }
 
 static int put_entry(struct context *context, int dir_fd, const char *name, const char *path, struct stat *st,
-    struct err *err)
+                     struct err *err)
 {
     char link[PATH_MAX];
     struct tar_entry entry = { .name = path, .mode = st->st_mode & 07777, .mtime = st->st_mtime };
@@ -372,8 +373,10 @@ static void finish(struct context *context)
 {
     bool alone = str_eq(context->dockerfile, "Dockerfile");
     if (context->extra) {
-        tar_put_file(&context->out, context->dockerfile, context->extra, context->extra_length, 0600, (int64_t)time(NULL));
-        AUTO_FREE char *text = str_format("%s\n%s\n", context->ignore_text ? context->ignore_text : IGNORE_FILE, context->dockerfile);
+        tar_put_file(&context->out, context->dockerfile, context->extra, context->extra_length, 0600,
+                     (int64_t)time(NULL));
+        AUTO_FREE char *text =
+            str_format("%s\n%s\n", context->ignore_text ? context->ignore_text : IGNORE_FILE, context->dockerfile);
         if (!alone)
             tar_put_file(&context->out, IGNORE_FILE, text, strlen(text), context->ignore_mode, (int64_t)time(NULL));
     }
@@ -390,7 +393,8 @@ static ssize_t read_file(struct context *context, char *bytes, size_t size, stru
     if (got < 0)
         return sys_fail(err, errno, "error checking context: read", context->file_name);
     if (got == 0 && context->file_left)
-        return err_set(err, ERR_INVALID, "error checking context: %s became shorter while it was read", context->file_name);
+        return err_set(err, ERR_INVALID, "error checking context: %s became shorter while it was read",
+                       context->file_name);
     context->file_left -= (uint64_t)got;
     if (!context->file_left) {
         fd_close(take_fd(&context->file_fd));

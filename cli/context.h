@@ -1,12 +1,13 @@
-/* The context of a build as a tar stream, made while it is sent: a directory walked in the order of its names, without what
- * .dockerignore (or NAME.dockerignore beside a Dockerfile of that name) leaves behind. A Dockerfile from outside the
- * directory, or from stdin, travels under a name of its own, which the stream's .dockerignore hides from COPY.
+/* The context of a build as a tar stream, made while it is sent: a directory walked in the order of its names, without
+ * what .dockerignore (or NAME.dockerignore beside a Dockerfile of that name) leaves behind. A Dockerfile from outside
+ * the directory, or from stdin, travels under a name of its own, which the stream's .dockerignore hides from COPY.
  *
  * Directories, files, links and devices go as they are, sockets not at all; owner is root, times are whole seconds. The
  * walk never follows a link. */
 #pragma once
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,10 +15,11 @@
 
 struct context;
 
-/* directory: what the user typed. dockerfile: as given by -f, NULL: "Dockerfile"; text (length bytes, taken by copy): the
- * Dockerfile itself when it came from stdin. ERR_NOT_FOUND, ERR_INVALID with Docker's sentences ("path "x" not found"). */
+/* directory: what the user typed. dockerfile: as given by -f, NULL: "Dockerfile"; text (length bytes, taken by copy):
+ * the Dockerfile itself when it came from stdin. ERR_NOT_FOUND, ERR_INVALID with Docker's sentences ("path "x" not
+ * found"). */
 int context_open(const char *directory, const char *dockerfile, const char *text, size_t length, struct context **ret,
-    struct err *err);
+                 struct err *err);
 /* A context of one file, the Dockerfile. */
 void context_open_text(const char *text, size_t length, struct context **ret);
 void context_close(struct context *context);

@@ -2,7 +2,6 @@
 #include "cli/context.h"
 #include "cli/ignore.h"
 #include "cli/tar.h"
-
 #include "lib/base/io.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
@@ -33,15 +32,43 @@ TEST(patterns)
         const char *file, *path;
         bool stays;
     } cases[] = {
-        { "a", "a", true }, { "a", "b", false }, { "a", "a/b/c", true }, { "a", "b/a", false }, { "/a", "a", true },
-        { "a/", "a/b", true }, { "./a//b", "a/b", true }, { "*", "x", true }, { "*", "x/y", true }, { "*.c", "x.c", true },
-        { "*.c", "d/x.c", false }, { "**/*.c", "x.c", true }, { "**/*.c", "d/e/x.c", true }, { "**/*.c", "xc", false },
-        { "**", "any/thing", true }, { "a/**", "a/b/c", true }, { "a/**", "a", false }, { "a/**/b", "a/b", true },
-        { "a/**/b", "a/x/y/b", true }, { "a/**/b", "a/xb", false }, { "**/b", "ab", false }, { "?.c", "x.c", true },
-        { "?.c", "/.c", false }, { "[a-c]x", "bx", true }, { "[a-c]x", "dx", false }, { "[^a-c]x", "dx", true },
-        { "a\\*b", "a*b", true }, { "a\\*b", "axb", false }, { "# c\n\na", "a", true }, { "*\n!keep", "keep", false },
-        { "*\n!keep", "keep/x", false }, { "*\n!d/keep", "d/keep", false }, { "*\n!d/keep", "d/other", true },
-        { "!a\na", "a", true }, { "a.b", "axb", false }, { "a*b*c*d", "aXbYcZd", true }, { "a*b*c*d", "aXbYcZ", false },
+        { "a", "a", true },
+        { "a", "b", false },
+        { "a", "a/b/c", true },
+        { "a", "b/a", false },
+        { "/a", "a", true },
+        { "a/", "a/b", true },
+        { "./a//b", "a/b", true },
+        { "*", "x", true },
+        { "*", "x/y", true },
+        { "*.c", "x.c", true },
+        { "*.c", "d/x.c", false },
+        { "**/*.c", "x.c", true },
+        { "**/*.c", "d/e/x.c", true },
+        { "**/*.c", "xc", false },
+        { "**", "any/thing", true },
+        { "a/**", "a/b/c", true },
+        { "a/**", "a", false },
+        { "a/**/b", "a/b", true },
+        { "a/**/b", "a/x/y/b", true },
+        { "a/**/b", "a/xb", false },
+        { "**/b", "ab", false },
+        { "?.c", "x.c", true },
+        { "?.c", "/.c", false },
+        { "[a-c]x", "bx", true },
+        { "[a-c]x", "dx", false },
+        { "[^a-c]x", "dx", true },
+        { "a\\*b", "a*b", true },
+        { "a\\*b", "axb", false },
+        { "# c\n\na", "a", true },
+        { "*\n!keep", "keep", false },
+        { "*\n!keep", "keep/x", false },
+        { "*\n!d/keep", "d/keep", false },
+        { "*\n!d/keep", "d/other", true },
+        { "!a\na", "a", true },
+        { "a.b", "axb", false },
+        { "a*b*c*d", "aXbYcZd", true },
+        { "a*b*c*d", "aXbYcZ", false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         if (stays(cases[i].file, cases[i].path) != cases[i].stays) {
@@ -125,7 +152,8 @@ static const char *list(const struct buf *tar)
 }
 
 /* The tar of dir, read in pieces of that size. */
-static int read_all(const char *dockerfile, const char *text, size_t piece, struct buf *tar, char **ret_name, struct err *err)
+static int read_all(const char *dockerfile, const char *text, size_t piece, struct buf *tar, char **ret_name,
+                    struct err *err)
 {
     CLEANUP(context_close) struct context *context = NULL;
     ssize_t got;
@@ -174,7 +202,8 @@ TEST(long_names)
     put("Dockerfile", "");
     put("\xc3\xa9", "");
     put(name, "");
-    AUTO_FREE char *want = str_format("Dockerfile 0; (160 path=%s\n) %.100s 0; (11 path=\xc3\xa9\n) \xc3\xa9 0; ", name, name);
+    AUTO_FREE char *want =
+        str_format("Dockerfile 0; (160 path=%s\n) %.100s 0; (11 path=\xc3\xa9\n) \xc3\xa9 0; ", name, name);
     CHECK_STR(context_of(NULL, NULL, 4096), want);
     end();
 }
@@ -192,7 +221,9 @@ TEST(ignore_files)
     put("other.Dockerfile.dockerignore", "d\n");
     CHECK_STR(context_of(NULL, NULL, 4096), ".dockerignore 10; Dockerfile 0; d/keep 0; ");
     AUTO_FREE char *other = path_join(dir, "other.Dockerfile");
-    CHECK_STR(context_of(other, NULL, 4096), ".dockerignore 10; Dockerfile 0; a 0; e/ 0; e/f 0; other.Dockerfile 0; other.Dockerfile.dockerignore 2; ");
+    CHECK_STR(
+        context_of(other, NULL, 4096),
+        ".dockerignore 10; Dockerfile 0; a 0; e/ 0; e/f 0; other.Dockerfile 0; other.Dockerfile.dockerignore 2; ");
     end();
 }
 
@@ -216,8 +247,10 @@ TEST(refusals)
 {
     begin();
     put("a/b", "");
-    AUTO_FREE char *missing = str_format("! unable to prepare context: unable to evaluate symlinks in Dockerfile path: lstat %s/Dockerfile: "
-                                         "no such file or directory", dir);
+    AUTO_FREE char *missing =
+        str_format("! unable to prepare context: unable to evaluate symlinks in Dockerfile path: lstat %s/Dockerfile: "
+                   "no such file or directory",
+                   dir);
     CHECK_STR(context_of(NULL, NULL, 4096), missing);
     put("Dockerfile", "");
     put(".dockerignore", "[");
@@ -251,4 +284,4 @@ TEST(sniffing)
 }
 
 TESTS(T(patterns), T(bad_patterns), T(hard_patterns_end), T(walks_in_order), T(long_names), T(ignore_files),
-    T(dockerfile_from_elsewhere), T(refusals), T(one_dockerfile), T(sniffing))
+      T(dockerfile_from_elsewhere), T(refusals), T(one_dockerfile), T(sniffing))

@@ -3,7 +3,6 @@
 #include "cli/base64.h"
 #include "cli/docker_credentials.h"
 #include "cli/json_text.h"
-
 #include "lib/base/io.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
@@ -67,9 +66,11 @@ char **docker_config_proxies(const struct docker_config *config, const char *hos
 {
     static const struct {
         const char *key, *upper, *lower;
-    } names[] = { { "httpProxy", "HTTP_PROXY", "http_proxy" }, { "httpsProxy", "HTTPS_PROXY", "https_proxy" },
-        { "noProxy", "NO_PROXY", "no_proxy" }, { "ftpProxy", "FTP_PROXY", "ftp_proxy" },
-        { "allProxy", "ALL_PROXY", "all_proxy" } };
+    } names[] = { { "httpProxy", "HTTP_PROXY", "http_proxy" },
+                  { "httpsProxy", "HTTPS_PROXY", "https_proxy" },
+                  { "noProxy", "NO_PROXY", "no_proxy" },
+                  { "ftpProxy", "FTP_PROXY", "ftp_proxy" },
+                  { "allProxy", "ALL_PROXY", "all_proxy" } };
     const struct json *proxies = json_get(config->root, "proxies");
     const struct json *chosen = host ? json_get(proxies, host) : NULL;
     char **list = NULL;
@@ -144,7 +145,8 @@ static void set_auth(struct docker_config *config, const char *registry, struct 
 
 const char *docker_config_registry_key(const char *domain)
 {
-    bool is_index = str_eq(domain, "docker.io") || str_eq(domain, "index.docker.io") || str_eq(domain, "registry-1.docker.io");
+    bool is_index =
+        str_eq(domain, "docker.io") || str_eq(domain, "index.docker.io") || str_eq(domain, "registry-1.docker.io");
     return is_index ? INDEX_SERVER : domain;
 }
 
@@ -204,7 +206,8 @@ static void from_file(const struct json *entry, const char *registry, struct aut
     ret->server_address = xstrdup(registry);
 }
 
-int docker_config_get(const struct docker_config *config, const char *registry, struct auth_config *ret, struct err *err)
+int docker_config_get(const struct docker_config *config, const char *registry, struct auth_config *ret,
+                      struct err *err)
 {
     const char *helper = helper_for(config, registry);
     *ret = (struct auth_config){ 0 };
@@ -273,7 +276,8 @@ int docker_config_store(struct docker_config *config, const struct auth_config *
     }
     if (!helper) {
         bool token = !str_empty(auth->identity_token);
-        AUTO_FREE char *pair = str_format("%s:%s", auth->username ? auth->username : "", token || !auth->password ? "" : auth->password);
+        AUTO_FREE char *pair =
+            str_format("%s:%s", auth->username ? auth->username : "", token || !auth->password ? "" : auth->password);
         AUTO_FREE char *coded = base64_encode(pair, strlen(pair), false);
         json_set_take(entry, "auth", json_new_text(coded));
         if (token)

@@ -54,7 +54,9 @@ static int run(const char *helper, const char *verb, const char *input, struct b
     int in[2], back[2], status = 0;
     pid_t pid;
     if (!program)
-        return err_set(err, ERR_INTERNAL, "error getting credentials - err: exec: \"%s\": executable file not found in $PATH, out: ``", name);
+        return err_set(err, ERR_INTERNAL,
+                       "error getting credentials - err: exec: \"%s\": executable file not found in $PATH, out: ``",
+                       name);
     if (fd_pipe(in) < 0)
         return err_sys(err, errno, "%s: pipe", name);
     AUTO_FD int in_read = in[0], in_write = in[1];
@@ -82,8 +84,10 @@ static int run(const char *helper, const char *verb, const char *input, struct b
         return 0;
     bool unknown = strstr(text, "credentials not found in native keychain");
     return err_set(err, unknown ? ERR_NOT_FOUND : ERR_INTERNAL, "error %s credentials - err: exit status %d, out: `%s`",
-        str_eq(verb, "store") ? "storing" : str_eq(verb, "erase") ? "erasing" : "getting",
-        WIFEXITED(status) ? WEXITSTATUS(status) : 128, text);
+                   str_eq(verb, "store")   ? "storing"
+                   : str_eq(verb, "erase") ? "erasing"
+                                           : "getting",
+                   WIFEXITED(status) ? WEXITSTATUS(status) : 128, text);
 }
 
 int credentials_get(const char *helper, const char *server, struct auth_config *ret, struct err *err)

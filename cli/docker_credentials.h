@@ -1,4 +1,5 @@
-/* Programs that keep credentials: docker-credential-NAME get|store|erase|list, JSON or a server name on stdin, JSON on stdout. */
+/* Programs that keep credentials: docker-credential-NAME get|store|erase|list, JSON or a server name on stdin, JSON on
+ * stdout. */
 #pragma once
 #include "lib/api/system.h"
 #include "lib/base/buf.h"

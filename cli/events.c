@@ -2,7 +2,6 @@
 #include "cli/command.h"
 #include "cli/json_text.h"
 #include "cli/template.h"
-
 #include "lib/api/system.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
@@ -34,7 +33,8 @@ static int query_time(struct buf *target, const char *key, const char *text, str
         return 0;
     if (time_parse_docker(text, time_now_unix_ns(), &ns) < 0)
         return err_set(err, ERR_INVALID, "failed to parse value as time or duration: \"%s\"", text);
-    AUTO_FREE char *value = str_format("%lld.%09lld", (long long)(ns / NANOS_PER_SECOND), (long long)(ns % NANOS_PER_SECOND));
+    AUTO_FREE char *value =
+        str_format("%lld.%09lld", (long long)(ns / NANOS_PER_SECOND), (long long)(ns % NANOS_PER_SECOND));
     http_query_add(target, key, value);
     return 0;
 }
@@ -144,7 +144,8 @@ static int run_events(struct cli *cli, void *arg, char **args)
         return BAD_FORMAT;
     }
     buf_puts(&target, "/events");
-    if (query_time(&target, "since", options->since, &err) < 0 || query_time(&target, "until", options->until, &err) < 0)
+    if (query_time(&target, "since", options->since, &err) < 0 ||
+        query_time(&target, "until", options->until, &err) < 0)
         return cli_fail(cli, &err);
     api_query_filters(&target, options->filters);
     struct http_request request = { .method = "GET", .target = target.data };

@@ -2,7 +2,6 @@
 
 #include "cli/api.h"
 #include "cli/table.h"
-
 #include "lib/base/str.h"
 
 #include <stdio.h>
@@ -94,7 +93,7 @@ static const char *chosen_template(const struct format_kind *kind, const char *t
 }
 
 int format_stream_init(struct format_stream *ret, const struct format_kind *kind, const char *template, bool quiet,
-    struct err *err)
+                       struct err *err)
 {
     const char *chosen = chosen_template(kind, template, quiet);
     AUTO_FREE char *table = NULL;
@@ -128,14 +127,17 @@ int format_stream_titles(const struct format_stream *stream, struct buf *out, st
     return 0;
 }
 
-int format_stream_record(const struct format_stream *stream, const struct record *record, struct buf *out, struct err *err)
+int format_stream_record(const struct format_stream *stream, const struct record *record, struct buf *out,
+                         struct err *err)
 {
     const struct format_kind *kind = stream->kind;
     CLEANUP(json_free) struct json *none = kind->has_label && !record->labels ? json_new_map() : NULL;
     struct template_data data = {
         .json = record->members,
         .go_type = kind->go_type,
-        .labels = !kind->has_label ? NULL : record->labels ? record->labels : none,
+        .labels = !kind->has_label ? NULL
+                  : record->labels ? record->labels
+                                   : none,
     };
     if (template_execute(stream->template, &data, out, err) < 0)
         return err_wrap(err, "%s", kind->failure ? kind->failure : "template parsing error");
@@ -144,7 +146,7 @@ int format_stream_record(const struct format_stream *stream, const struct record
 }
 
 int format_write(const struct format_kind *kind, const char *template, bool quiet, const struct records *records,
-    struct buf *out, struct err *err)
+                 struct buf *out, struct err *err)
 {
     AUTO_FORMAT_STREAM struct format_stream stream;
     AUTO_BUF struct buf lines = BUF_INIT(BUF_TEXT_MAX);
@@ -165,7 +167,7 @@ int format_write(const struct format_kind *kind, const char *template, bool quie
 }
 
 int format_print(struct cli *cli, const struct format_kind *kind, const char *template, bool quiet,
-    const struct records *records)
+                 const struct records *records)
 {
     AUTO_BUF struct buf out = BUF_INIT(BUF_TEXT_MAX * 2);
     struct err err = { 0 };
@@ -176,7 +178,7 @@ int format_print(struct cli *cli, const struct format_kind *kind, const char *te
 }
 
 int format_object(const char *name, const char *template, const struct json *json, const char *go_type,
-    const struct codec_type *type, struct buf *out, struct err *err)
+                  const struct codec_type *type, struct buf *out, struct err *err)
 {
     CLEANUP(template_free) struct template *parsed = NULL;
     if (template_parse(name, str_eq(template, "json") ? "{{json .}}" : template, &parsed, err) < 0)

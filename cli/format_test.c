@@ -1,11 +1,12 @@
 /* Lists, columns and units. */
 #include "cli/format.h"
 #include "cli/table.h"
-
 #include "lib/base/str.h"
 #include "lib/base/test.h"
 
-static const struct format_member members[] = { { "ID", "IMAGE ID" }, { "Tag", "TAG" }, { "Inside", NULL }, { NULL, NULL } };
+static const struct format_member members[] = {
+    { "ID", "IMAGE ID" }, { "Tag", "TAG" }, { "Inside", NULL }, { NULL, NULL }
+};
 static const struct format_kind kind = {
     .go_type = "*formatter.imageContext",
     .members = members,
@@ -38,7 +39,8 @@ TEST(lists)
 {
     CHECK_STR(list(NULL, false), "TAG       IMAGE ID\n<none>    a\nv1        0123456789ab\n");
     CHECK_STR(list("table", true), "a\n0123456789ab\n");
-    CHECK_STR(list("table {{.ID}}\\t{{.Inside}}", false), "IMAGE ID       <no value>\na              x\n0123456789ab   x\n");
+    CHECK_STR(list("table {{.ID}}\\t{{.Inside}}", false),
+              "IMAGE ID       <no value>\na              x\n0123456789ab   x\n");
     CHECK_STR(list("json", true), "{\"ID\":\"a\",\"Inside\":\"x\",\"Tag\":\"\\u003cnone\\u003e\"}\n"
                                   "{\"ID\":\"0123456789ab\",\"Inside\":\"x\",\"Tag\":\"v1\"}\n");
     CHECK_STR(list("raw", false), "tag: <none>\n\ntag: v1\n\n");
@@ -90,11 +92,24 @@ TEST(durations)
     static const struct {
         int64_t seconds;
         const char *text;
-    } cases[] = { { 0, "Less than a second" }, { 1, "1 second" }, { 59, "59 seconds" }, { 60, "About a minute" },
-        { 119, "About a minute" }, { 120, "2 minutes" }, { 3599, "59 minutes" }, { 3600, "About an hour" },
-        { 5399, "About an hour" }, { 5400, "2 hours" }, { 86400 * 2 - 1800 - 1, "47 hours" }, { 86400 * 2, "2 days" },
-        { 86400 * 13, "13 days" }, { 86400 * 14, "2 weeks" }, { 86400 * 59, "8 weeks" }, { 86400 * 60, "2 months" },
-        { 86400LL * 729, "24 months" }, { 86400LL * 731, "2 years" } };
+    } cases[] = { { 0, "Less than a second" },
+                  { 1, "1 second" },
+                  { 59, "59 seconds" },
+                  { 60, "About a minute" },
+                  { 119, "About a minute" },
+                  { 120, "2 minutes" },
+                  { 3599, "59 minutes" },
+                  { 3600, "About an hour" },
+                  { 5399, "About an hour" },
+                  { 5400, "2 hours" },
+                  { 86400 * 2 - 1800 - 1, "47 hours" },
+                  { 86400 * 2, "2 days" },
+                  { 86400 * 13, "13 days" },
+                  { 86400 * 14, "2 weeks" },
+                  { 86400 * 59, "8 weeks" },
+                  { 86400 * 60, "2 months" },
+                  { 86400LL * 729, "24 months" },
+                  { 86400LL * 731, "2 years" } };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         check_text(units_duration(cases[i].seconds * 1000000000), cases[i].text);
     check_text(units_go_duration(0), "0s");

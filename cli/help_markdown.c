@@ -3,7 +3,6 @@
 #include "cli/flags.h"
 #include "cli/global.h"
 #include "cli/help.h"
-
 #include "lib/base/str.h"
 
 /* Text of a table's cell: one line, no bar. */
@@ -98,7 +97,8 @@ static void put_group(struct buf *out, const char *name)
 void help_markdown(struct buf *out)
 {
     buf_puts(out, "# The command line client\n\n"
-                  "Made by `holk help --markdown` from the client's own tables; a test keeps it current. Names of flags, columns of lists, "
+                  "Made by `holk help --markdown` from the client's own tables; a test keeps it current. Names of "
+                  "flags, columns of lists, "
                   "templates of `--format` and exit codes are those of Docker's client.\n\n"
                   "## Global options\n");
     put_flags(out, global_flags);

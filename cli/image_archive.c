@@ -3,7 +3,6 @@
 #include "cli/image_records.h"
 #include "cli/progress.h"
 #include "cli/reference.h"
-
 #include "lib/base/fd.h"
 #include "lib/base/io.h"
 #include "lib/base/path.h"
@@ -44,7 +43,8 @@ static void set_body(struct http_request *request, int fd)
     off_t at = lseek(fd, 0, SEEK_CUR);
     request->has_body_fd = true;
     request->body_fd = fd;
-    request->body_fd_size = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && at >= 0 && st.st_size >= at ? st.st_size - at : -1;
+    request->body_fd_size =
+        fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && at >= 0 && st.st_size >= at ? st.st_size - at : -1;
 }
 
 static int send_archive(struct cli *cli, const char *target, int fd, int out_fd, struct err *err)
@@ -137,7 +137,8 @@ static int check_output(const char *path, struct err *err)
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return err_set(err, ERR_INVALID, "failed to save image: cannot write to a directory");
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode))
-        return err_set(err, ERR_INVALID, "failed to save image: invalid output path: \"%s\" must be a regular file", path);
+        return err_set(err, ERR_INVALID, "failed to save image: invalid output path: \"%s\" must be a regular file",
+                       path);
     return 0;
 }
 
@@ -205,7 +206,8 @@ struct import_options {
     char *message, *platform;
 };
 static const struct flag import_flags[] = {
-    FLAG_STRV_(struct import_options, changes, "change", 'c', "Apply that Dockerfile instruction to the image", .shown = "list"),
+    FLAG_STRV_(struct import_options, changes, "change", 'c', "Apply that Dockerfile instruction to the image",
+               .shown = "list"),
     FLAG_STR_(struct import_options, message, "message", 'm', "The image's comment"),
     FLAG_STR_(struct import_options, platform, "platform", 0, "The image's platform: \"os[/arch[/variant]]\""),
     FLAG_END,

@@ -3,7 +3,6 @@
 #include "cli/image_records.h"
 #include "cli/inspect.h"
 #include "cli/reference.h"
-
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 
@@ -50,7 +49,8 @@ struct remove_options {
 static const struct flag remove_flags[] = {
     FLAG_BOOL_(struct remove_options, force, "force", 'f', "Remove it although it is used or has several names"),
     FLAG_BOOL_(struct remove_options, no_prune, "no-prune", 0, "Keep untagged parents"),
-    FLAG_STRV_(struct remove_options, platforms, "platform", 0, "Remove that variant alone: \"os[/arch[/variant]]\"", .shown = "strings"),
+    FLAG_STRV_(struct remove_options, platforms, "platform", 0, "Remove that variant alone: \"os[/arch[/variant]]\"",
+               .shown = "strings"),
     FLAG_END,
 };
 

@@ -2,7 +2,6 @@
 #include "cli/command.h"
 #include "cli/docker_config.h"
 #include "cli/image_records.h"
-
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/base/timefmt.h"
@@ -18,7 +17,8 @@ struct list_options {
 static const struct flag list_flags[] = {
     FLAG_BOOL_(struct list_options, all, "all", 'a', "Show intermediate images too"),
     FLAG_BOOL_(struct list_options, digests, "digests", 0, "Show digests"),
-    FLAG_STRV_(struct list_options, filters, "filter", 'f', FLAG_FILTER_HELP, .shown = "filter", .check = flag_check_filter),
+    FLAG_STRV_(struct list_options, filters, "filter", 'f', FLAG_FILTER_HELP, .shown = "filter",
+               .check = flag_check_filter),
     FLAG_STR_(struct list_options, format, "format", 0, FORMAT_LIST_HELP),
     FLAG_BOOL_(struct list_options, no_trunc, "no-trunc", 0, "Show whole ids"),
     FLAG_BOOL_(struct list_options, quiet, "quiet", 'q', "Only show image IDs"),
@@ -41,11 +41,12 @@ static void query_images(const struct list_options *options, const char *referen
 /* `holk images ls` lists images named "ls"; there are none, and something else was meant. */
 static void hint_at_subcommand(const struct cli *cli, const char *reference)
 {
-    static const char *const others[] = { "build", "history", "import", "inspect", "list", "load", "ls", "prune", "pull",
-        "push", "rm", "save", "tag" };
+    static const char *const others[] = { "build", "history", "import", "inspect", "list", "load", "ls",
+                                          "prune", "pull",    "push",   "rm",      "save", "tag" };
     for (size_t i = 0; i < ARRAY_SIZE(others) && str_eq(cli->name, "images"); i++)
         if (str_eq(reference, others[i]))
-            fprintf(stderr, "\nNo images found matching \"%s\": did you mean \"holk image %s\"?\n", reference, reference);
+            fprintf(stderr, "\nNo images found matching \"%s\": did you mean \"holk image %s\"?\n", reference,
+                    reference);
 }
 
 static int run_list(struct cli *cli, void *arg, char **args)
@@ -66,12 +67,14 @@ static int run_list(struct cli *cli, void *arg, char **args)
     query_images(options, args[0], &target);
     if (api_get_list(cli, target.data, &image_summary_type, &list, &err) < 0)
         return cli_fail(cli, &err);
-    struct image_rows how = { .digests = options->digests || image_needs_digests(format), .no_trunc = options->no_trunc };
+    struct image_rows how = { .digests = options->digests || image_needs_digests(format),
+                              .no_trunc = options->no_trunc };
     for (size_t i = 0; i < list.count; i++)
         image_records_add(&records, &list.items[i], &how);
     size_t found = list.count;
     api_list_clear(&image_summary_type, &list);
-    int code = format_print(cli, options->digests ? &image_digests_kind : &image_kind, format, options->quiet, &records);
+    int code =
+        format_print(cli, options->digests ? &image_digests_kind : &image_kind, format, options->quiet, &records);
     (void)fflush(stdout);
     if (!found && args[0])
         hint_at_subcommand(cli, args[0]);
@@ -107,8 +110,13 @@ static const struct flag history_flags[] = {
 };
 
 static const struct format_member history_members[] = {
-    { "Comment", "COMMENT" }, { "CreatedAt", "CREATED AT" }, { "CreatedBy", "CREATED BY" },
-    { "CreatedSince", "CREATED" }, { "ID", "IMAGE" }, { "Size", "SIZE" }, { NULL, NULL },
+    { "Comment", "COMMENT" },
+    { "CreatedAt", "CREATED AT" },
+    { "CreatedBy", "CREATED BY" },
+    { "CreatedSince", "CREATED" },
+    { "ID", "IMAGE" },
+    { "Size", "SIZE" },
+    { NULL, NULL },
 };
 static const struct format_kind history_kind = {
     .go_type = "*image.historyContext",
@@ -144,7 +152,8 @@ static char *one_line(const char *text)
     return line;
 }
 
-static void fill_history(struct record *record, const struct image_history_item *item, const struct history_options *options)
+static void fill_history(struct record *record, const struct image_history_item *item,
+                         const struct history_options *options)
 {
     bool human = options->human, dated = item->created > INT64_C(-62135596800);
     AUTO_FREE char *by = one_line(item->created_by);
@@ -152,7 +161,9 @@ static void fill_history(struct record *record, const struct image_history_item 
     record_take(record, "CreatedAt", dated ? local_rfc3339(item->created) : xstrdup("N/A"));
     record_take(record, "CreatedBy", options->no_trunc ? xstrdup(by) : units_ellipsis(by, 45));
     record_take(record, "CreatedSince",
-        !dated ? xstrdup("N/A") : human ? units_ago(item->created) : local_rfc3339(item->created));
+                !dated  ? xstrdup("N/A")
+                : human ? units_ago(item->created)
+                        : local_rfc3339(item->created));
     record_take(record, "ID", options->no_trunc ? xstrdup(item->id) : units_short_id(item->id));
     record_take(record, "Size", human ? units_size((double)item->size, 3) : str_format("%lld", (long long)item->size));
 }
@@ -171,7 +182,8 @@ static int run_history(struct cli *cli, void *arg, char **args)
     for (size_t i = 0; i < list.count; i++)
         fill_history(records_add(&records), &list.items[i], options);
     api_list_clear(&image_history_item_type, &list);
-    return format_print(cli, options->human ? &history_kind : &exact_history_kind, options->format, options->quiet, &records);
+    return format_print(cli, options->human ? &history_kind : &exact_history_kind, options->format, options->quiet,
+                        &records);
 }
 
 const struct command command_image_history = {

@@ -1,7 +1,6 @@
 #include "cli/image_records.h"
 
 #include "cli/reference.h"
-
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/http/http.h"
@@ -9,10 +8,18 @@
 #define NONE "<none>"
 
 static const struct format_member image_members[] = {
-    { "Containers", "CONTAINERS" }, { "CreatedAt", "CREATED AT" },    { "CreatedSince", "CREATED" },
-    { "Digest", "DIGEST" },         { "ID", "IMAGE ID" },             { "Repository", "REPOSITORY" },
-    { "SharedSize", "SHARED SIZE" }, { "Size", "SIZE" },              { "Tag", "TAG" },
-    { "UniqueSize", "UNIQUE SIZE" }, { "VirtualSize", "SIZE" },       { NULL, NULL },
+    { "Containers", "CONTAINERS" },
+    { "CreatedAt", "CREATED AT" },
+    { "CreatedSince", "CREATED" },
+    { "Digest", "DIGEST" },
+    { "ID", "IMAGE ID" },
+    { "Repository", "REPOSITORY" },
+    { "SharedSize", "SHARED SIZE" },
+    { "Size", "SIZE" },
+    { "Tag", "TAG" },
+    { "UniqueSize", "UNIQUE SIZE" },
+    { "VirtualSize", "SIZE" },
+    { NULL, NULL },
 };
 
 #define RAW_START "repository: {{.Repository}}\n{{if .Tag}}tag: {{.Tag}}\n"
@@ -29,7 +36,8 @@ const struct format_kind image_kind = {
 const struct format_kind image_digests_kind = {
     .go_type = "*formatter.imageContext",
     .members = image_members,
-    .table = "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{if .CreatedSince }}{{.CreatedSince}}{{else}}N/A{{end}}\t{{.Size}}",
+    .table = "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{if .CreatedSince "
+             "}}{{.CreatedSince}}{{else}}N/A{{end}}\t{{.Size}}",
     .raw = RAW_START "{{end}}{{if .Digest}}digest: {{.Digest}}\n{{end}}" RAW_END,
     .quiet = "{{.ID}}",
     .quiet_raw = "image_id: {{.ID}}",
@@ -66,11 +74,12 @@ static void put_size(struct record *record, const char *member, int64_t size, bo
     record_take(record, member, known ? units_size((double)size, digits) : xstrdup("N/A"));
 }
 
-void image_record_fill(struct record *record, const struct image_summary *image, const char *repository, const char *tag,
-    const char *digest, bool no_trunc)
+void image_record_fill(struct record *record, const struct image_summary *image, const char *repository,
+                       const char *tag, const char *digest, bool no_trunc)
 {
     bool has_date = image->created != INT64_C(-62135596800); /* Go's zero time */
-    record_take(record, "Containers", image->containers < 0 ? xstrdup("N/A") : str_format("%lld", (long long)image->containers));
+    record_take(record, "Containers",
+                image->containers < 0 ? xstrdup("N/A") : str_format("%lld", (long long)image->containers));
     record_take(record, "CreatedAt", units_local_time(image->created));
     record_take(record, "CreatedSince", has_date ? units_ago(image->created) : xstrdup(""));
     record_text(record, "Digest", digest ? digest : NONE);
@@ -84,7 +93,7 @@ void image_record_fill(struct record *record, const struct image_summary *image,
 }
 
 static void add(struct records *records, const struct image_summary *image, const struct image_rows *how,
-    const char *repository, const char *tag, const char *digest)
+                const char *repository, const char *tag, const char *digest)
 {
     image_record_fill(records_add(records), image, repository, tag, digest, how->no_trunc);
 }
@@ -96,7 +105,8 @@ static const char *part_of(const char *reference, char separator)
 }
 
 /* A tag's rows: one, or one for every digest of the same repository. */
-static void add_tag(struct records *records, const struct image_summary *image, const struct image_rows *how, const char *tag)
+static void add_tag(struct records *records, const struct image_summary *image, const struct image_rows *how,
+                    const char *tag)
 {
     AUTO_FREE char *repository = image_repository(tag);
     bool any = false;
@@ -139,8 +149,8 @@ static void add_digests(struct records *records, const struct image_summary *ima
 void image_records_add(struct records *records, const struct image_summary *image, const struct image_rows *how)
 {
     size_t tags = strv_length(image->repo_tags), digests = strv_length(image->repo_digests);
-    bool dangling = (!tags && !digests) ||
-        (tags == 1 && digests == 1 && str_eq(image->repo_tags[0], NONE ":" NONE) && str_eq(image->repo_digests[0], NONE "@" NONE));
+    bool dangling = (!tags && !digests) || (tags == 1 && digests == 1 && str_eq(image->repo_tags[0], NONE ":" NONE) &&
+                                            str_eq(image->repo_digests[0], NONE "@" NONE));
     if (dangling) {
         add(records, image, how, NONE, NONE, NULL);
         return;

@@ -1,7 +1,6 @@
 /* holk info. */
 #include "cli/command.h"
 #include "cli/format.h"
-
 #include "lib/api/system.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
@@ -73,8 +72,9 @@ static void put_rows(struct buf *out, const char *raw, const char *indent)
 
 static void put_counts(const struct info *info, struct buf *out)
 {
-    buf_printf(out, " Containers: %lld\n  Running: %lld\n  Paused: %lld\n  Stopped: %lld\n Images: %lld\n", (long long)info->containers,
-        (long long)info->containers_running, (long long)info->containers_paused, (long long)info->containers_stopped, (long long)info->images);
+    buf_printf(out, " Containers: %lld\n  Running: %lld\n  Paused: %lld\n  Stopped: %lld\n Images: %lld\n",
+               (long long)info->containers, (long long)info->containers_running, (long long)info->containers_paused,
+               (long long)info->containers_stopped, (long long)info->images);
     put_line(out, "Server Version", info->server_version);
     put_line(out, "Storage Driver", info->driver);
     put_rows(out, info->driver_status, "  ");
@@ -118,8 +118,8 @@ static void put_runtime(const struct info *info, struct buf *out)
     put_joined(out, " Runtimes", runtimes);
     put_line(out, "Default Runtime", info->default_runtime);
     put_line(out, "Init Binary", info->init_binary);
-    buf_printf(out, " containerd version: %s\n runc version: %s\n init version: %s\n", text_of(info->containerd_commit.id),
-        text_of(info->runc_commit.id), text_of(info->init_commit.id));
+    buf_printf(out, " containerd version: %s\n runc version: %s\n init version: %s\n",
+               text_of(info->containerd_commit.id), text_of(info->runc_commit.id), text_of(info->init_commit.id));
     put_security(info, out);
     put_line(out, "Kernel Version", info->kernel_version);
     put_line(out, "Operating System", info->operating_system);
@@ -131,8 +131,8 @@ static void put_runtime(const struct info *info, struct buf *out)
     put_line(out, "ID", info->id);
     buf_printf(out, " Docker Root Dir: %s\n Debug Mode: %s\n", text_of(info->docker_root_dir), yes_no(info->debug));
     if (info->debug)
-        buf_printf(out, "  File Descriptors: %lld\n  Goroutines: %lld\n  EventsListeners: %lld\n", (long long)info->n_fd,
-            (long long)info->n_goroutines, (long long)info->n_events_listener);
+        buf_printf(out, "  File Descriptors: %lld\n  Goroutines: %lld\n  EventsListeners: %lld\n",
+                   (long long)info->n_fd, (long long)info->n_goroutines, (long long)info->n_events_listener);
 }
 
 static void put_registries(const struct info *info, struct buf *out)
@@ -162,7 +162,8 @@ static void put_rest(const struct info *info, struct buf *out)
     if (info->default_address_pools.count)
         buf_puts(out, " Default Address Pools:\n");
     for (size_t i = 0; i < info->default_address_pools.count; i++)
-        buf_printf(out, "   Base: %s, Size: %lld\n", info->default_address_pools.items[i].base, (long long)info->default_address_pools.items[i].size);
+        buf_printf(out, "   Base: %s, Size: %lld\n", info->default_address_pools.items[i].base,
+                   (long long)info->default_address_pools.items[i].size);
     if (info->firewall_backend && !str_eq(info->firewall_backend->driver, "iptables")) {
         put_line(out, "Firewall Backend", info->firewall_backend->driver);
         put_rows(out, info->firewall_backend->info, "  ");

@@ -2,7 +2,6 @@
 #include "cli/command.h"
 #include "cli/docker_config.h"
 #include "cli/terminal.h"
-
 #include "lib/api/system.h"
 #include "lib/base/io.h"
 #include "lib/base/str.h"
@@ -27,7 +26,8 @@ static const struct flag login_flags[] = {
 /* "docker.io" and nothing mean the hub; others are kept under their host name. Caller frees. */
 static char *registry_of(const char *server)
 {
-    if (str_empty(server) || str_eq(server, "docker.io") || str_eq(server, "index.docker.io") || str_eq(server, "registry-1.docker.io"))
+    if (str_empty(server) || str_eq(server, "docker.io") || str_eq(server, "index.docker.io") ||
+        str_eq(server, "registry-1.docker.io"))
         return xstrdup(INDEX_SERVER);
     if (str_eq(server, INDEX_SERVER))
         return xstrdup(server);
@@ -54,7 +54,8 @@ static int check_options(struct login_options *options, struct err *err)
 {
     if (options->password) {
         if (options->password_stdin)
-            return err_set(err, ERR_INVALID, "conflicting options: cannot specify both --password and --password-stdin");
+            return err_set(err, ERR_INVALID,
+                           "conflicting options: cannot specify both --password and --password-stdin");
         fprintf(stderr, "WARNING! Using --password via the CLI is insecure. Use --password-stdin.\n");
     }
     if (!options->password_stdin)
@@ -137,10 +138,10 @@ static int login(struct cli *cli, struct docker_config *config, struct auth_conf
         return err_wrap(err, "Error saving credentials");
     if (plain && !quietly)
         fprintf(stderr,
-            "\nWARNING! Your credentials are stored unencrypted in '%s'.\n"
-            "Configure a credential helper to remove this warning. See\n"
-            "https://docs.docker.com/go/credential-store/\n\n",
-            docker_config_path(config));
+                "\nWARNING! Your credentials are stored unencrypted in '%s'.\n"
+                "Configure a credential helper to remove this warning. See\n"
+                "https://docs.docker.com/go/credential-store/\n\n",
+                docker_config_path(config));
     if (!str_empty(status))
         puts(status);
     return 0;
@@ -153,9 +154,9 @@ static int login_again(struct cli *cli, struct docker_config *config, struct aut
     if (str_empty(stored->username) || (str_empty(stored->password) && str_empty(stored->identity_token)))
         return -1;
     fprintf(stderr,
-        "Authenticating with existing credentials... [Username: %s]\n\n"
-        "Info -> To login with a different account, run 'holk logout' followed by 'holk login'\n\n\n",
-        stored->username);
+            "Authenticating with existing credentials... [Username: %s]\n\n"
+            "Info -> To login with a different account, run 'holk logout' followed by 'holk login'\n\n\n",
+            stored->username);
     if (login(cli, config, stored, true, &err) == 0)
         return 0;
     fprintf(stderr, "Login did not succeed, error: %s\n", err.text);
@@ -178,7 +179,9 @@ static int run_login(struct cli *cli, void *arg, char **args)
     int status = options->username || options->password ? -1 : login_again(cli, config, &stored);
     if (status < 0) {
         status = ask_missing(options, stored.username, &err);
-        auth = (struct auth_config){ .username = xstrdup(options->username), .password = xstrdup(options->password), .server_address = xstrdup(registry) };
+        auth = (struct auth_config){ .username = xstrdup(options->username),
+                                     .password = xstrdup(options->password),
+                                     .server_address = xstrdup(registry) };
         if (!status)
             status = login(cli, config, &auth, false, &err);
         codec_clear(&auth_config_type, &auth);
@@ -211,7 +214,8 @@ static int run_logout(struct cli *cli, void *options, char **args)
     int code = 0;
     printf("Removing login credentials for %s\n", registry);
     for (size_t i = 0; i < ARRAY_SIZE(spellings); i++)
-        if ((i == 0 || (!is_hub && docker_config_knows(config, spellings[i]))) && docker_config_erase(config, spellings[i], &err) < 0)
+        if ((i == 0 || (!is_hub && docker_config_knows(config, spellings[i]))) &&
+            docker_config_erase(config, spellings[i], &err) < 0)
             code = 1;
     for (size_t i = 0; i < ARRAY_SIZE(spellings); i++)
         free(take_ptr(&spellings[i]));

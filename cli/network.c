@@ -1,12 +1,12 @@
 /* holk network ls|inspect|rm|connect|disconnect. */
+#include "lib/api/network.h"
+
 #include "cli/command.h"
 #include "cli/docker_config.h"
 #include "cli/format.h"
 #include "cli/inspect.h"
 #include "cli/natural.h"
 #include "cli/volume.h"
-
-#include "lib/api/network.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 
@@ -18,15 +18,24 @@ struct list_options {
     bool no_trunc, quiet;
 };
 static const struct flag list_flags[] = {
-    FLAG_STRV_(struct list_options, filters, "filter", 'f', FLAG_FILTER_HELP, .shown = "filter", .check = flag_check_filter),
+    FLAG_STRV_(struct list_options, filters, "filter", 'f', FLAG_FILTER_HELP, .shown = "filter",
+               .check = flag_check_filter),
     FLAG_STR_(struct list_options, format, "format", 0, FORMAT_LIST_HELP),
     FLAG_BOOL_(struct list_options, no_trunc, "no-trunc", 0, "Show whole ids"),
     FLAG_BOOL_(struct list_options, quiet, "quiet", 'q', "Only display network IDs"),
     FLAG_END,
 };
 static const struct format_member network_members[] = {
-    { "CreatedAt", "CREATED AT" }, { "Driver", "DRIVER" }, { "ID", "NETWORK ID" }, { "IPv4", "IPV4" }, { "IPv6", "IPV6" },
-    { "Internal", "INTERNAL" },    { "Labels", "LABELS" }, { "Name", "NAME" },     { "Scope", "SCOPE" }, { NULL, NULL },
+    { "CreatedAt", "CREATED AT" },
+    { "Driver", "DRIVER" },
+    { "ID", "NETWORK ID" },
+    { "IPv4", "IPV4" },
+    { "IPv6", "IPV6" },
+    { "Internal", "INTERNAL" },
+    { "Labels", "LABELS" },
+    { "Name", "NAME" },
+    { "Scope", "SCOPE" },
+    { NULL, NULL },
 };
 static const struct format_kind network_kind = {
     .go_type = "*network.networkContext",
@@ -162,9 +171,12 @@ struct connect_options {
     int64_t gw_priority;
 };
 static const struct flag connect_flags[] = {
-    FLAG_STRV_(struct connect_options, aliases, "alias", 0, "Another name of the container in that network", .shown = "strings"),
-    FLAG_STRV_(struct connect_options, driver_opts, "driver-opt", 0, "Options of the driver for this endpoint", .shown = "strings"),
-    FLAG_I64_(struct connect_options, gw_priority, "gw-priority", 0, "The network with the highest one gives the default gateway"),
+    FLAG_STRV_(struct connect_options, aliases, "alias", 0, "Another name of the container in that network",
+               .shown = "strings"),
+    FLAG_STRV_(struct connect_options, driver_opts, "driver-opt", 0, "Options of the driver for this endpoint",
+               .shown = "strings"),
+    FLAG_I64_(struct connect_options, gw_priority, "gw-priority", 0,
+              "The network with the highest one gives the default gateway"),
     FLAG_STR_(struct connect_options, ip, "ip", 0, "IPv4 address"),
     FLAG_STR_(struct connect_options, ip6, "ip6", 0, "IPv6 address"),
     FLAG_STRV_(struct connect_options, links, "link", 0, "Add link to another container", .shown = "list"),
@@ -227,7 +239,9 @@ static int run_disconnect(struct cli *cli, void *arg, char **args)
     struct network_disconnect_request request = { .container = args[1], .force = options->force };
     struct err err = { 0 };
     api_path(&target, "/networks/%s/disconnect", args[0]);
-    return api_call(cli, "POST", target.data, &network_disconnect_request_type, &request, NULL, NULL, &err) < 0 ? cli_fail(cli, &err) : 0;
+    return api_call(cli, "POST", target.data, &network_disconnect_request_type, &request, NULL, NULL, &err) < 0
+               ? cli_fail(cli, &err)
+               : 0;
 }
 
 const struct command command_network_disconnect = {

@@ -2,7 +2,6 @@
 #include "cli/command.h"
 #include "cli/network_ipam.h"
 #include "cli/volume.h"
-
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 
@@ -24,15 +23,19 @@ static const struct flag create_flags[] = {
     FLAG_STRV_(struct create_options, gateways, "gateway", 0, "Gateway of a subnet", .shown = "strings"),
     FLAG_BOOL_(struct create_options, ingress, "ingress", 0, "Make swarm's routing mesh network"),
     FLAG_BOOL_(struct create_options, internal, "internal", 0, "No way out of the network"),
-    FLAG_STRV_(struct create_options, ranges, "ip-range", 0, "Give containers addresses of that part of a subnet", .shown = "strings"),
-    FLAG_STR_(struct create_options, ipam_driver, "ipam-driver", 0, "Driver of address management", .initial = "default"),
+    FLAG_STRV_(struct create_options, ranges, "ip-range", 0, "Give containers addresses of that part of a subnet",
+               .shown = "strings"),
+    FLAG_STR_(struct create_options, ipam_driver, "ipam-driver", 0, "Driver of address management",
+              .initial = "default"),
     FLAG_STRMAP_(struct create_options, ipam_opts, "ipam-opt", 0, "Options of the address management driver"),
     FLAG_OPT_BOOL_(struct create_options, ipv4, "ipv4", 0, "IPv4 addresses (default true)"),
     FLAG_OPT_BOOL_(struct create_options, ipv6, "ipv6", 0, "IPv6 addresses"),
-    FLAG_STRV_(struct create_options, labels, "label", 0, "Set metadata on a network", .shown = "list", .check = flag_check_label),
+    FLAG_STRV_(struct create_options, labels, "label", 0, "Set metadata on a network", .shown = "list",
+               .check = flag_check_label),
     FLAG_STRMAP_(struct create_options, opts, "opt", 'o', "Options of the driver"),
     FLAG_STR_(struct create_options, scope, "scope", 0, "The network's scope"),
-    FLAG_STRV_(struct create_options, subnets, "subnet", 0, "Subnet of the network, as ADDRESS/BITS", .shown = "strings"),
+    FLAG_STRV_(struct create_options, subnets, "subnet", 0, "Subnet of the network, as ADDRESS/BITS",
+               .shown = "strings"),
     FLAG_END,
 };
 
@@ -49,8 +52,9 @@ static char **split_commas(char *const *texts)
 
 static int fill_ipam(const struct create_options *options, struct network_create_request *request, struct err *err)
 {
-    CLEANUP(strv_free) char **subnets = split_commas(options->subnets), **ranges = split_commas(options->ranges),
-                            **gateways = split_commas(options->gateways);
+    CLEANUP(strv_free)
+    char **subnets = split_commas(options->subnets),
+         **ranges = split_commas(options->ranges), **gateways = split_commas(options->gateways);
     struct ipam_input input = { subnets, ranges, gateways, &options->aux };
     request->ipam = xcalloc(1, sizeof *request->ipam);
     request->ipam->driver = xstrdup(options->ipam_driver);
@@ -82,7 +86,8 @@ static int run_create(struct cli *cli, void *arg, char **args)
     pairs_to_map(&request.labels, options->labels);
     int status = fill_ipam(options, &request, &err);
     if (!status)
-        status = api_call(cli, "POST", "/networks/create", &network_create_request_type, &request, &network_create_response_type, &answer, &err);
+        status = api_call(cli, "POST", "/networks/create", &network_create_request_type, &request,
+                          &network_create_response_type, &answer, &err);
     codec_clear(&network_create_request_type, &request);
     if (status < 0)
         return cli_fail(cli, &err);

@@ -85,8 +85,8 @@ static int assign(char *const *texts, size_t offset, const char *what, struct ip
             if (subnet_holds(config->subnet, *texts, &found, err) < 0)
                 return -1;
             if (found && *slot)
-                return err_set(err, ERR_INVALID, "cannot configure multiple %ss (%s, %s) %s the same subnet (%s)", what, *texts, *slot,
-                    str_eq(what, "range") ? "on" : "for", config->subnet);
+                return err_set(err, ERR_INVALID, "cannot configure multiple %ss (%s, %s) %s the same subnet (%s)", what,
+                               *texts, *slot, str_eq(what, "range") ? "on" : "for", config->subnet);
             if (found)
                 *slot = xstrdup(*texts);
         }

@@ -2,7 +2,6 @@
 
 #include "cli/api.h"
 #include "cli/units.h"
-
 #include "lib/base/io.h"
 #include "lib/base/str.h"
 #include "lib/base/timefmt.h"
@@ -87,7 +86,8 @@ static bool has_bar(const struct json_message *message)
 static void put_message(struct progress *progress, const struct json_message *message)
 {
     struct buf *out = progress->out;
-    bool terminal = progress->columns > 0, in_place = terminal && str_empty(message->stream) && message->progress_detail;
+    bool terminal = progress->columns > 0,
+         in_place = terminal && str_empty(message->stream) && message->progress_detail;
     char when[TIME_TEXT_SIZE];
     if (in_place)
         buf_puts(out, "\x1b[2K\r");
@@ -202,8 +202,8 @@ int progress_end(struct progress *progress, struct err *err)
     return take_line(progress, err);
 }
 
-int progress_run(struct http *http, int out_fd, void (*on_aux)(void *arg, const char *json), void *arg, int64_t *ret_code,
-    struct err *err)
+int progress_run(struct http *http, int out_fd, void (*on_aux)(void *arg, const char *json), void *arg,
+                 int64_t *ret_code, struct err *err)
 {
     AUTO_BUF struct buf out = BUF_INIT(PROGRESS_LINE_MAX * 8);
     AUTO_PROGRESS struct progress progress;
@@ -211,7 +211,8 @@ int progress_run(struct http *http, int out_fd, void (*on_aux)(void *arg, const 
     ssize_t got;
     int status = 0;
     (void)fflush(stdout);
-    progress_init(&progress, out_fd >= 0 && isatty(out_fd) ? MAX(cli_columns(out_fd), 1) : 0, &out); /* one may not know its width */
+    progress_init(&progress, out_fd >= 0 && isatty(out_fd) ? MAX(cli_columns(out_fd), 1) : 0,
+                  &out); /* one may not know its width */
     progress.on_aux = on_aux;
     progress.arg = arg;
     while (!status && (got = http_read(http, bytes, 65536, err)) != 0) {

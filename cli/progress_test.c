@@ -1,5 +1,4 @@
 #include "cli/progress.h"
-
 #include "lib/base/str.h"
 #include "lib/base/test.h"
 
@@ -31,24 +30,26 @@ static const char *shown(const char *stream, int columns, size_t piece)
     return result;
 }
 
-static const char pull[] =
-    "{\"status\":\"Pulling from library/busybox\",\"id\":\"latest\"}\r\n"
-    "{\"status\":\"Pulling fs layer\",\"progressDetail\":{},\"id\":\"aaa\"}\r\n"
-    "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":500,\"total\":1000},\"progress\":\"[=> ]\",\"id\":\"aaa\"}\r\n"
-    "{\"status\":\"Pulling fs layer\",\"progressDetail\":{},\"id\":\"bbb\"}\r\n"
-    "{\"status\":\"Pull complete\",\"progressDetail\":{},\"id\":\"aaa\"}\r\n"
-    "{\"status\":\"Digest: sha256:1\"}\r\n";
+static const char pull[] = "{\"status\":\"Pulling from library/busybox\",\"id\":\"latest\"}\r\n"
+                           "{\"status\":\"Pulling fs layer\",\"progressDetail\":{},\"id\":\"aaa\"}\r\n"
+                           "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":500,\"total\":1000},"
+                           "\"progress\":\"[=> ]\",\"id\":\"aaa\"}\r\n"
+                           "{\"status\":\"Pulling fs layer\",\"progressDetail\":{},\"id\":\"bbb\"}\r\n"
+                           "{\"status\":\"Pull complete\",\"progressDetail\":{},\"id\":\"aaa\"}\r\n"
+                           "{\"status\":\"Digest: sha256:1\"}\r\n";
 
 TEST(plain_lines)
 {
     CHECK_STR(shown(pull, 0, 7), "latest: Pulling from library/busybox\naaa: Pulling fs layer\nbbb: Pulling fs layer\n"
                                  "aaa: Pull complete\nDigest: sha256:1\n");
-    CHECK_STR(shown("{\"stream\":\"Step 1/1 : FROM x\\n\"}\r\n{\"stream\":\"no newline\"}", 0, 1000), "Step 1/1 : FROM x\nno newline");
+    CHECK_STR(shown("{\"stream\":\"Step 1/1 : FROM x\\n\"}\r\n{\"stream\":\"no newline\"}", 0, 1000),
+              "Step 1/1 : FROM x\nno newline");
 }
 
 TEST(terminal)
 {
-    CHECK_STR(shown(pull, 120, 1000),
+    CHECK_STR(
+        shown(pull, 120, 1000),
         "latest: Pulling from library/busybox\n"
         "\n\x1b[1A\x1b[2K\raaa: Pulling fs layer \r\x1b[1B"
         "\x1b[1A\x1b[2K\raaa: Downloading [=========================>                         ]     500B/1kB\r\x1b[1B"
@@ -61,11 +62,15 @@ TEST(results_and_errors)
 {
     shown("{\"aux\":{\"ID\":\"sha256:1\"}}\n", 0, 1000);
     CHECK_STR(aux, "{\"ID\":\"sha256:1\"}");
-    CHECK_STR(shown("{\"stream\":\"a\\n\"}\n{\"errorDetail\":{\"code\":3,\"message\":\"step failed\"},\"error\":\"x\"}\n{\"stream\":\"b\"}\n", 0, 1000),
-        "a\n! step failed");
+    CHECK_STR(shown("{\"stream\":\"a\\n\"}\n{\"errorDetail\":{\"code\":3,\"message\":\"step "
+                    "failed\"},\"error\":\"x\"}\n{\"stream\":\"b\"}\n",
+                    0, 1000),
+              "a\n! step failed");
     CHECK_STR(aux, "code 3");
-    CHECK_STR(shown("{\"errorDetail\":{\"code\":401,\"message\":\"no\"},\"error\":\"no\"}\n", 0, 1000), "! authentication is required");
-    CHECK_STR(shown("<html>\n", 0, 1000), "! unexpected progress line: invalid JSON: invalid token near '<' at line 1 column 1");
+    CHECK_STR(shown("{\"errorDetail\":{\"code\":401,\"message\":\"no\"},\"error\":\"no\"}\n", 0, 1000),
+              "! authentication is required");
+    CHECK_STR(shown("<html>\n", 0, 1000),
+              "! unexpected progress line: invalid JSON: invalid token near '<' at line 1 column 1");
 }
 
 static const char *bar(struct progress_detail detail, int columns, int64_t now)
@@ -82,10 +87,13 @@ TEST(bars)
     CHECK_STR(bar((struct progress_detail){ 0 }, 120, 0), "");
     CHECK_STR(bar((struct progress_detail){ .current = 2048 }, 80, 0), " 2.048kB");
     CHECK_STR(bar((struct progress_detail){ .current = 1, .total = 100 }, 80, 0), "      1B/100B");
-    CHECK_STR(bar((struct progress_detail){ .current = 200, .total = 100 }, 120, 0), "[==================================================>]     200B");
-    CHECK_STR(bar((struct progress_detail){ .current = 20, .total = 100, .start = 1000 }, 80, 1010), "     20B/100B 40s");
+    CHECK_STR(bar((struct progress_detail){ .current = 200, .total = 100 }, 120, 0),
+              "[==================================================>]     200B");
+    CHECK_STR(bar((struct progress_detail){ .current = 20, .total = 100, .start = 1000 }, 80, 1010),
+              "     20B/100B 40s");
     CHECK_STR(bar((struct progress_detail){ .current = 2, .total = 4, .units = units }, 80, 0), "2/4 files");
-    CHECK_STR(bar((struct progress_detail){ .current = 2, .total = 4, .hide_counts = true }, 111, 0), "[=========================>                         ] ");
+    CHECK_STR(bar((struct progress_detail){ .current = 2, .total = 4, .hide_counts = true }, 111, 0),
+              "[=========================>                         ] ");
 }
 
 TESTS(T(plain_lines), T(terminal), T(results_and_errors), T(bars))

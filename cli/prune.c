@@ -1,7 +1,6 @@
 #include "cli/prune.h"
 
 #include "cli/units.h"
-
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/json/value.h"
@@ -11,7 +10,8 @@
 /* A text, or an image's {"Untagged": ...} or {"Deleted": ...}. */
 static void print_item(const struct json *item)
 {
-    const char *text = json_text(item), *untagged = json_text(json_get(item, "Untagged")), *deleted = json_text(json_get(item, "Deleted"));
+    const char *text = json_text(item), *untagged = json_text(json_get(item, "Untagged")),
+               *deleted = json_text(json_get(item, "Deleted"));
     if (text)
         puts(text);
     else if (!str_empty(untagged))
@@ -45,7 +45,8 @@ int prune_one(struct cli *cli, const struct prune_kind *kind, char *const *filte
     return 0;
 }
 
-int prune_run(struct cli *cli, const struct prune_options *options, const char *warning, const struct prune_kind *kind, bool sum)
+int prune_run(struct cli *cli, const struct prune_options *options, const char *warning, const struct prune_kind *kind,
+              bool sum)
 {
     struct err err = { 0 };
     int64_t reclaimed = 0;
@@ -71,11 +72,13 @@ static int run_image(struct cli *cli, void *arg, char **args)
 {
     (void)args;
     const struct prune_options *options = arg;
-    struct prune_kind kind = { "/images/prune", "ImagesDeleted", "Deleted Images:", options->all ? "dangling=false" : "dangling=true" };
+    struct prune_kind kind = { "/images/prune", "ImagesDeleted",
+                               "Deleted Images:", options->all ? "dangling=false" : "dangling=true" };
     return prune_run(cli, options,
-        options->all ? "WARNING! This will remove all images without at least one container associated to them."
-                     : "WARNING! This will remove all dangling images.",
-        &kind, true);
+                     options->all
+                         ? "WARNING! This will remove all images without at least one container associated to them."
+                         : "WARNING! This will remove all dangling images.",
+                     &kind, true);
 }
 
 const struct command command_image_prune = {
@@ -99,9 +102,10 @@ static int run_volume(struct cli *cli, void *arg, char **args)
     const struct prune_options *options = arg;
     struct prune_kind kind = { "/volumes/prune", "VolumesDeleted", "Deleted Volumes:", options->all ? "all=1" : NULL };
     return prune_run(cli, options,
-        options->all ? "WARNING! This will remove all local volumes not used by at least one container."
-                     : "WARNING! This will remove anonymous local volumes not used by at least one container.",
-        &kind, true);
+                     options->all
+                         ? "WARNING! This will remove all local volumes not used by at least one container."
+                         : "WARNING! This will remove anonymous local volumes not used by at least one container.",
+                     &kind, true);
 }
 
 const struct command command_volume_prune = {
@@ -122,7 +126,8 @@ static const struct prune_kind networks = { "/networks/prune", "NetworksDeleted"
 static int run_network(struct cli *cli, void *arg, char **args)
 {
     (void)args;
-    return prune_run(cli, arg, "WARNING! This will remove all custom networks not used by at least one container.", &networks, false);
+    return prune_run(cli, arg, "WARNING! This will remove all custom networks not used by at least one container.",
+                     &networks, false);
 }
 
 const struct command command_network_prune = {
@@ -144,9 +149,12 @@ static int run_builder(struct cli *cli, void *arg, char **args)
 {
     (void)args;
     const struct prune_options *options = arg;
-    struct prune_kind kind = { options->all ? "/build/prune?all=1" : "/build/prune", "CachesDeleted", "Deleted build cache objects:", NULL };
+    struct prune_kind kind = { options->all ? "/build/prune?all=1" : "/build/prune", "CachesDeleted",
+                               "Deleted build cache objects:", NULL };
     return prune_run(cli, options,
-        options->all ? "WARNING! This will remove all build cache." : "WARNING! This will remove all dangling build cache.", &kind, true);
+                     options->all ? "WARNING! This will remove all build cache."
+                                  : "WARNING! This will remove all dangling build cache.",
+                     &kind, true);
 }
 
 const struct command command_builder_prune = {
@@ -170,11 +178,13 @@ static const struct flag system_flags[] = {
 static char *system_warning(const struct prune_options *options)
 {
     AUTO_BUF struct buf text = BUF_INIT(1 << 20);
-    buf_puts(&text, "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n");
+    buf_puts(&text, "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one "
+                    "container\n");
     if (options->volumes)
         buf_puts(&text, "  - all anonymous volumes not used by at least one container\n");
-    buf_puts(&text, options->all ? "  - all images without at least one container associated to them\n  - all build cache\n"
-                                 : "  - all dangling images\n  - unused build cache\n");
+    buf_puts(&text, options->all
+                        ? "  - all images without at least one container associated to them\n  - all build cache\n"
+                        : "  - all dangling images\n  - unused build cache\n");
     if (options->filters) {
         CLEANUP(strv_free) char **sorted = strv_dup(options->filters);
         strv_sort(sorted);

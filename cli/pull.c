@@ -1,11 +1,11 @@
 /* holk pull, holk push: images come and go, with the credentials of their registry. */
 #include "cli/pull.h"
+
 #include "cli/command.h"
 #include "cli/docker_config.h"
 #include "cli/image_records.h"
 #include "cli/progress.h"
 #include "cli/reference.h"
-
 #include "lib/base/str.h"
 
 #include <stdio.h>
@@ -23,7 +23,8 @@ static int transfer(struct cli *cli, const char *target, const char *domain, int
     return progress_run(stream.http, out_fd, NULL, NULL, NULL, err);
 }
 
-static int pull_parsed(struct cli *cli, const struct reference *reference, const char *platform, int out_fd, struct err *err)
+static int pull_parsed(struct cli *cli, const struct reference *reference, const char *platform, int out_fd,
+                       struct err *err)
 {
     AUTO_TARGET(target);
     AUTO_FREE char *name = str_format("%s/%s", reference->domain, reference->path);
@@ -48,16 +49,13 @@ struct transfer_options {
     char *platform;
 };
 
-/* The name as typed; without a tag "latest", said aloud. -1: printed. */
-static int read_name(struct cli *cli, const struct transfer_options *options, const char *name, struct reference *ret)
+/* The name as typed; without a tag "latest", said aloud. */
+static int read_name(const struct transfer_options *options, const char *name, struct reference *ret, struct err *err)
 {
-    struct err err = { 0 };
-    if (reference_parse(name, ret, &err) < 0)
-        return cli_fail(cli, &err), -1;
-    if (options->all_tags && (ret->tag || ret->digest)) {
-        err_set(&err, ERR_INVALID, "tag can't be used with --all-tags/-a");
-        return cli_fail(cli, &err), -1;
-    }
+    if (reference_parse(name, ret, err) < 0)
+        return -1;
+    if (options->all_tags && (ret->tag || ret->digest))
+        return err_set(err, ERR_INVALID, "tag can't be used with --all-tags/-a");
     if (options->all_tags || ret->tag || ret->digest)
         return 0;
     reference_default_tag(ret);
@@ -70,7 +68,8 @@ static int read_name(struct cli *cli, const struct transfer_options *options, co
 
 static const struct flag pull_flags[] = {
     FLAG_BOOL_(struct transfer_options, all_tags, "all-tags", 'a', "Download every tag of the repository"),
-    FLAG_BOOL_(struct transfer_options, trust, "disable-content-trust", 0, "Accepted and without effect", .hidden = true, .initial = "true"),
+    FLAG_BOOL_(struct transfer_options, trust, "disable-content-trust", 0, "Accepted and without effect",
+               .hidden = true, .initial = "true"),
     FLAG_STR_(struct transfer_options, platform, "platform", 0, "Take that variant: \"os[/arch[/variant]]\""),
     FLAG_BOOL_(struct transfer_options, quiet, "quiet", 'q', "Print nothing but the name"),
     FLAG_END,
@@ -81,8 +80,8 @@ static int run_pull(struct cli *cli, void *arg, char **args)
     const struct transfer_options *options = arg;
     AUTO_REFERENCE struct reference reference = { 0 };
     struct err err = { 0 };
-    if (read_name(cli, options, args[0], &reference) < 0)
-        return 1;
+    if (read_name(options, args[0], &reference, &err) < 0)
+        return cli_fail(cli, &err);
     if (pull_parsed(cli, &reference, options->platform, options->quiet ? -1 : STDOUT_FILENO, &err) < 0)
         return cli_fail(cli, &err);
     AUTO_FREE char *full = reference_full(&reference);
@@ -107,7 +106,8 @@ const struct command command_image_pull = {
 
 static const struct flag push_flags[] = {
     FLAG_BOOL_(struct transfer_options, all_tags, "all-tags", 'a', "Push every tag of the repository"),
-    FLAG_BOOL_(struct transfer_options, trust, "disable-content-trust", 0, "Accepted and without effect", .hidden = true, .initial = "true"),
+    FLAG_BOOL_(struct transfer_options, trust, "disable-content-trust", 0, "Accepted and without effect",
+               .hidden = true, .initial = "true"),
     FLAG_STR_(struct transfer_options, platform, "platform", 0, "Push that variant alone: \"os[/arch[/variant]]\""),
     FLAG_BOOL_(struct transfer_options, quiet, "quiet", 'q', "Print nothing but the name"),
     FLAG_END,
@@ -119,8 +119,8 @@ static int run_push(struct cli *cli, void *arg, char **args)
     AUTO_REFERENCE struct reference reference = { 0 };
     AUTO_TARGET(target);
     struct err err = { 0 };
-    if (read_name(cli, options, args[0], &reference) < 0)
-        return 1;
+    if (read_name(options, args[0], &reference, &err) < 0)
+        return cli_fail(cli, &err);
     AUTO_FREE char *name = str_format("%s/%s", reference.domain, reference.path), *full = reference_full(&reference);
     api_path(&target, "/images/%s/push", name);
     http_query_add(&target, "tag", reference.tag);

@@ -75,7 +75,8 @@ static bool is_domain(const char *domain)
     const char *port = strrchr(domain, ':'), *end = domain + strlen(domain);
     if (*domain == '[') {
         const char *bracket = strchr(domain, ']');
-        return bracket && (!bracket[1] || (bracket[1] == ':' && bracket[2] && !bracket[2 + strspn(bracket + 2, "0123456789")]));
+        return bracket &&
+               (!bracket[1] || (bracket[1] == ':' && bracket[2] && !bracket[2 + strspn(bracket + 2, "0123456789")]));
     }
     if (port) {
         if (!port[1] || port[1 + strspn(port + 1, "0123456789")])
@@ -125,7 +126,8 @@ int reference_parse(const char *text, struct reference *ret, struct err *err)
     AUTO_FREE char *name = xstrdup(text);
     char *at = strchr(name, '@');
     if (str_is_hex(text, 64) && !text[64])
-        return err_set(err, ERR_INVALID, "invalid repository name (%s), cannot specify 64-byte hexadecimal strings", text);
+        return err_set(err, ERR_INVALID, "invalid repository name (%s), cannot specify 64-byte hexadecimal strings",
+                       text);
     if (at) {
         *at = '\0';
         reference.digest = xstrdup(at + 1);
@@ -156,7 +158,7 @@ void reference_default_tag(struct reference *reference)
 static char *with_rest(const struct reference *reference, const char *name)
 {
     return str_format("%s%s%s%s%s", name, reference->tag ? ":" : "", reference->tag ? reference->tag : "",
-        reference->digest ? "@" : "", reference->digest ? reference->digest : "");
+                      reference->digest ? "@" : "", reference->digest ? reference->digest : "");
 }
 
 char *reference_familiar_name(const struct reference *reference)

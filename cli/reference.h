@@ -1,14 +1,15 @@
-/* Names of images as people type them: "busybox", "localhost:5000/a/b:tag", "name@sha256:...". Only what the client needs:
- * is it well formed, which registry is it for, its full and its short form. */
+/* Names of images as people type them: "busybox", "localhost:5000/a/b:tag", "name@sha256:...". Only what the client
+ * needs: is it well formed, which registry is it for, its full and its short form. */
 #pragma once
 #include "lib/base/err.h"
+
 #include <stdbool.h>
 
 struct reference {
-    char *domain;  /* "docker.io" */
-    char *path;    /* "library/busybox" */
-    char *tag;     /* NULL: none */
-    char *digest;  /* "sha256:...", NULL: none */
+    char *domain; /* "docker.io" */
+    char *path;   /* "library/busybox" */
+    char *tag;    /* NULL: none */
+    char *digest; /* "sha256:...", NULL: none */
 };
 /* ERR_INVALID "invalid reference format..." as Docker words it. *ret is overwritten; reference_done. */
 int reference_parse(const char *text, struct reference *ret, struct err *err);

@@ -1,7 +1,6 @@
 /* Names of images, base64. */
 #include "cli/base64.h"
 #include "cli/reference.h"
-
 #include "lib/base/mem.h"
 #include "lib/base/test.h"
 
@@ -30,15 +29,18 @@ TEST(names)
     CHECK_STR(parsed("index.docker.io/busybox"), "busybox docker.io/library/busybox");
     CHECK_STR(parsed("a/b"), "a/b docker.io/a/b");
     CHECK_STR(parsed("localhost/a"), "localhost/a localhost/a");
-    CHECK_STR(parsed("127.0.0.1:5000/a/b_c__d-e--f.g:Tag_1.x-y"), "127.0.0.1:5000/a/b_c__d-e--f.g:Tag_1.x-y 127.0.0.1:5000/a/b_c__d-e--f.g:Tag_1.x-y");
+    CHECK_STR(parsed("127.0.0.1:5000/a/b_c__d-e--f.g:Tag_1.x-y"),
+              "127.0.0.1:5000/a/b_c__d-e--f.g:Tag_1.x-y 127.0.0.1:5000/a/b_c__d-e--f.g:Tag_1.x-y");
     CHECK_STR(parsed("[::1]:5000/a"), "[::1]:5000/a [::1]:5000/a");
     CHECK_STR(parsed("a:t@sha256:" HEX64), "a:t@sha256:" HEX64 " docker.io/library/a:t@sha256:" HEX64);
 }
 
 TEST(refusals)
 {
-    static const char *const bad[] = { "", ":tag", "a:", "a b", "a//b", "a/", "/a", "-a", "a-", "a..b", "a___b", "a:.t", "a@x",
-        "a@sha256:zz", "host:port/a", "a:b:c", "host:/a", "a@sha256:" HEX64 "0x", "-.x/a" };
+    static const char *const bad[] = { "",     ":tag",        "a:",          "a b",   "a//b",    "a/",
+                                       "/a",   "-a",          "a-",          "a..b",  "a___b",   "a:.t",
+                                       "a@x",  "a@sha256:zz", "host:port/a", "a:b:c", "host:/a", "a@sha256:" HEX64 "0x",
+                                       "-.x/a" };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         CHECK_STR(parsed(bad[i]), "! invalid reference format");
     CHECK_STR(parsed("BAD"), "! invalid reference format: repository name (library/BAD) must be lowercase");
@@ -49,10 +51,13 @@ TEST(refusals)
 
 TEST(base64)
 {
-    static const char *const pairs[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "\xff\xef\xfe", "/+/+" } };
+    static const char *const pairs[][2] = {
+        { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "\xff\xef\xfe", "/+/+" }
+    };
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
         size_t length;
-        AUTO_FREE char *coded = base64_encode(pairs[i][0], strlen(pairs[i][0]), false), *back = base64_decode(pairs[i][1], &length);
+        AUTO_FREE char *coded = base64_encode(pairs[i][0], strlen(pairs[i][0]), false),
+                       *back = base64_decode(pairs[i][1], &length);
         CHECK_STR(coded, pairs[i][1]);
         CHECK_STR(back, pairs[i][0]);
         CHECK_INT(length, strlen(pairs[i][0]));

@@ -2,7 +2,6 @@
 #include "cli/image_records.h"
 #include "cli/natural.h"
 #include "cli/network_ipam.h"
-
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/base/test.h"
@@ -15,9 +14,13 @@ static const char *rows(char **tags, char **digests, bool show_digests)
     AUTO_BUF struct buf out = BUF_INIT(1 << 16);
     struct err err = { 0 };
     char id[] = "sha256:0123456789abcdef";
-    struct image_summary image = { .id = id, .repo_tags = tags, .repo_digests = digests, .size = 1984263, .shared_size = -1, .containers = -1 };
+    struct image_summary image = {
+        .id = id, .repo_tags = tags, .repo_digests = digests, .size = 1984263, .shared_size = -1, .containers = -1
+    };
     image_records_add(&records, &image, &(struct image_rows){ .digests = show_digests });
-    CHECK_INT(format_write(&image_kind, "{{.Repository}} {{.Tag}} {{.Digest}} {{.ID}} {{.Size}} {{.SharedSize}}", false, &records, &out, &err), 0);
+    CHECK_INT(format_write(&image_kind, "{{.Repository}} {{.Tag}} {{.Digest}} {{.ID}} {{.Size}} {{.SharedSize}}", false,
+                           &records, &out, &err),
+              0);
     snprintf(result, sizeof result, "%s", out.data ? out.data : "");
     return result;
 }
@@ -27,8 +30,8 @@ static const char *rows(char **tags, char **digests, bool show_digests)
 
 TEST(image_rows)
 {
-    TEXT(one, "busybox:1"), two[] = "reg:5000/a/b:x", digest[] = "busybox@sha256:" HEX, other[] = "other@sha256:" HEX, none_tag[] = "<none>:<none>",
-        none_digest[] = "<none>@<none>";
+    TEXT(one, "busybox:1"), two[] = "reg:5000/a/b:x", digest[] = "busybox@sha256:" HEX, other[] = "other@sha256:" HEX,
+                            none_tag[] = "<none>:<none>", none_digest[] = "<none>@<none>";
 #define REST " 0123456789ab 1.98MB N/A\n"
     CHECK_STR(rows(LIST(one, two), NULL, false), "busybox 1 <none>" REST "reg:5000/a/b x <none>" REST);
     CHECK_STR(rows(LIST(one), LIST(digest, other), true), "busybox 1 sha256:" HEX REST "other <none> sha256:" HEX REST);
@@ -52,7 +55,8 @@ static const char *consolidated(char **subnets, char **ranges, char **gateways, 
         for (size_t i = 0; i < ipam.config.count; i++) {
             const struct ipam_config *config = &ipam.config.items[i];
             const char *own = str_map_get(&config->aux_addresses, "r");
-            buf_printf(&out, "%s %s %s %s; ", config->subnet, config->ip_range ? config->ip_range : "-", config->gateway ? config->gateway : "-", own ? own : "-");
+            buf_printf(&out, "%s %s %s %s; ", config->subnet, config->ip_range ? config->ip_range : "-",
+                       config->gateway ? config->gateway : "-", own ? own : "-");
         }
     codec_clear(&ipam_type, &ipam);
     str_map_clear(&map);
@@ -62,15 +66,19 @@ static const char *consolidated(char **subnets, char **ranges, char **gateways, 
 
 TEST(subnets)
 {
-    TEXT(a, "10.1.0.0/16"), b[] = "10.2.0.0/16", v6[] = "fd00::/64", inner[] = "10.1.2.0/24", gate[] = "10.2.0.1", gate6[] = "fd00::1", bad[] = "bad";
+    TEXT(a, "10.1.0.0/16"), b[] = "10.2.0.0/16", v6[] = "fd00::/64", inner[] = "10.1.2.0/24", gate[] = "10.2.0.1",
+                            gate6[] = "fd00::1", bad[] = "bad";
     CHECK_STR(consolidated(NULL, NULL, NULL, NULL), "");
     CHECK_STR(consolidated(LIST(a, b, v6), LIST(inner), LIST(gate, gate6), "10.1.0.5"),
-        "10.1.0.0/16 10.1.2.0/24 - 10.1.0.5; 10.2.0.0/16 - 10.2.0.1 -; fd00::/64 - fd00::1 -; ");
-    CHECK_STR(consolidated(LIST(a, inner), NULL, NULL, NULL), "! multiple overlapping subnet configuration is not supported");
+              "10.1.0.0/16 10.1.2.0/24 - 10.1.0.5; 10.2.0.0/16 - 10.2.0.1 -; fd00::/64 - fd00::1 -; ");
+    CHECK_STR(consolidated(LIST(a, inner), NULL, NULL, NULL),
+              "! multiple overlapping subnet configuration is not supported");
     CHECK_STR(consolidated(LIST(a), NULL, LIST(gate), NULL), "! no matching subnet for gateway 10.2.0.1");
-    CHECK_STR(consolidated(NULL, NULL, LIST(gate), NULL), "! every ip-range or gateway must have a corresponding subnet");
+    CHECK_STR(consolidated(NULL, NULL, LIST(gate), NULL),
+              "! every ip-range or gateway must have a corresponding subnet");
     CHECK_STR(consolidated(LIST(a), NULL, NULL, "10.3.0.1"), "! no matching subnet for aux-address 10.3.0.1");
-    CHECK_STR(consolidated(LIST(a, b), NULL, LIST(gate, gate), NULL), "! cannot configure multiple gateways (10.2.0.1, 10.2.0.1) for the same subnet (10.2.0.0/16)");
+    CHECK_STR(consolidated(LIST(a, b), NULL, LIST(gate, gate), NULL),
+              "! cannot configure multiple gateways (10.2.0.1, 10.2.0.1) for the same subnet (10.2.0.0/16)");
     CHECK_STR(consolidated(LIST(bad, a), NULL, NULL, NULL), "! invalid CIDR address: bad");
 }
 

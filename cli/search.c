@@ -2,7 +2,6 @@
 #include "cli/command.h"
 #include "cli/docker_config.h"
 #include "cli/format.h"
-
 #include "lib/api/image.h"
 #include "lib/base/str.h"
 
@@ -22,7 +21,8 @@ static const struct flag flags[] = {
     FLAG_END,
 };
 static const struct format_member members[] = {
-    { "Description", "DESCRIPTION" }, { "IsAutomated", "AUTOMATED" }, { "IsOfficial", "OFFICIAL" }, { "Name", "NAME" },
+    { "Description", "DESCRIPTION" }, { "IsAutomated", "AUTOMATED" },
+    { "IsOfficial", "OFFICIAL" },     { "Name", "NAME" },
     { "StarCount", "STARS" },         { NULL, NULL },
 };
 static const struct format_kind kind = {

@@ -4,13 +4,15 @@
 #include "cli/progress.h"
 #include "cli/reference.h"
 #include "cli/table.h"
-
 #include "lib/base/strv.h"
 
 #ifndef FUZZING
 static const char *const seeds[] = {
-    "{\"status\":\"Pulling from x\",\"id\":\"latest\"}\r\n{\"status\":\"Downloading\",\"progressDetail\":{\"current\":5,\"total\":10,\"start\":3},\"id\":\"a\"}\n",
-    "{\"stream\":\"Step 1\\n\"}\n{\"aux\":{\"ID\":\"sha256:1\"}}\n{\"errorDetail\":{\"code\":3,\"message\":\"m\"},\"error\":\"m\"}\n",
+    "{\"status\":\"Pulling from "
+    "x\",\"id\":\"latest\"}\r\n{\"status\":\"Downloading\",\"progressDetail\":{\"current\":5,\"total\":10,\"start\":3},"
+    "\"id\":\"a\"}\n",
+    "{\"stream\":\"Step "
+    "1\\n\"}\n{\"aux\":{\"ID\":\"sha256:1\"}}\n{\"errorDetail\":{\"code\":3,\"message\":\"m\"},\"error\":\"m\"}\n",
     "# comment\n*\n!a/b\n**/*.c\n[a-z]x?\n/x/../y\n\\*\n",
     "registry.example:5000/a/b_c--d.e:tag@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
     "a\tb\tc\nlonger\tx\n\ny\t\n",

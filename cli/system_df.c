@@ -4,7 +4,6 @@
 #include "cli/format.h"
 #include "cli/image_records.h"
 #include "cli/volume.h"
-
 #include "lib/api/system.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
@@ -25,13 +24,16 @@ static const struct flag flags[] = {
 /* ---- the sums ---- */
 
 static const struct format_member sum_members[] = {
-    { "Active", "ACTIVE" }, { "Reclaimable", "RECLAIMABLE" }, { "Size", "SIZE" }, { "TotalCount", "TOTAL" }, { "Type", "TYPE" }, { NULL, NULL },
+    { "Active", "ACTIVE" }, { "Reclaimable", "RECLAIMABLE" },
+    { "Size", "SIZE" },     { "TotalCount", "TOTAL" },
+    { "Type", "TYPE" },     { NULL, NULL },
 };
 static const struct format_kind sum_kind = {
     .go_type = "*formatter.diskUsageImagesContext",
     .members = sum_members,
     .table = "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
-    .raw = "type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\nreclaimable: {{.Reclaimable}}\n",
+    .raw = "type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\nreclaimable: "
+           "{{.Reclaimable}}\n",
 };
 
 struct sum {
@@ -50,7 +52,8 @@ static void add_sum(struct records *records, const struct sum *sum)
     record_take(record, "Active", str_format("%zu", sum->active));
     record_take(record, "Size", units_size((double)sum->size, 4));
     if (sum->percent && sum->size > 0)
-        record_take(record, "Reclaimable", str_format("%s (%lld%%)", reclaimable, (long long)(sum->reclaimable * 100 / sum->size)));
+        record_take(record, "Reclaimable",
+                    str_format("%s (%lld%%)", reclaimable, (long long)(sum->reclaimable * 100 / sum->size)));
     else
         record_text(record, "Reclaimable", reclaimable);
 }
@@ -72,7 +75,8 @@ static struct sum sum_containers(const struct disk_usage *usage)
     struct sum sum = { "Containers", usage->containers.count, 0, 0, 0, true };
     for (size_t i = 0; i < usage->containers.count; i++) {
         const struct container_summary *container = &usage->containers.items[i];
-        bool active = str_eq(container->state, "running") || str_eq(container->state, "paused") || str_eq(container->state, "restarting");
+        bool active = str_eq(container->state, "running") || str_eq(container->state, "paused") ||
+                      str_eq(container->state, "restarting");
         sum.active += active;
         sum.size += container->size_rw;
         sum.reclaimable += active ? 0 : container->size_rw;
@@ -117,9 +121,19 @@ static int print_sums(struct cli *cli, const struct disk_usage *usage, const cha
 /* ---- everything ---- */
 
 static const struct format_member cache_members[] = {
-    { "CacheType", "CACHE TYPE" }, { "CreatedAt", "CREATED AT" },  { "CreatedSince", "CREATED" },    { "Description", "DESCRIPTION" },
-    { "ID", "CACHE ID" },          { "InUse", "IN USE" },          { "LastUsedAt", "LAST USED AT" }, { "LastUsedSince", "LAST USED" },
-    { "Parent", "PARENT" },        { "Shared", "SHARED" },         { "Size", "SIZE" },               { "UsageCount", "USAGE" }, { NULL, NULL },
+    { "CacheType", "CACHE TYPE" },
+    { "CreatedAt", "CREATED AT" },
+    { "CreatedSince", "CREATED" },
+    { "Description", "DESCRIPTION" },
+    { "ID", "CACHE ID" },
+    { "InUse", "IN USE" },
+    { "LastUsedAt", "LAST USED AT" },
+    { "LastUsedSince", "LAST USED" },
+    { "Parent", "PARENT" },
+    { "Shared", "SHARED" },
+    { "Size", "SIZE" },
+    { "UsageCount", "USAGE" },
+    { NULL, NULL },
 };
 static const struct format_kind cache_kind = {
     .go_type = "*formatter.buildCacheContext",
@@ -133,7 +147,8 @@ struct detail {
 
 static void fill_cache(struct record *record, const struct build_cache_record *entry, bool trunc)
 {
-    AUTO_FREE char *id = trunc ? units_short_id(entry->id) : xstrdup(entry->id), *parents = strv_join(entry->parents, ", ");
+    AUTO_FREE char *id = trunc ? units_short_id(entry->id) : xstrdup(entry->id),
+                   *parents = strv_join(entry->parents, ", ");
     int64_t used = 0;
     bool was_used = !str_empty(entry->last_used_at) && time_parse_rfc3339(entry->last_used_at, &used) == 0;
     record_text(record, "CacheType", entry->type);
@@ -154,7 +169,8 @@ static void fill_image(struct record *record, const struct image_summary *image,
 {
     const char *tag = image->repo_tags ? image->repo_tags[0] : NULL;
     AUTO_FREE char *repository = tag && !str_eq(tag, "<none>:<none>") ? image_repository(tag) : NULL;
-    image_record_fill(record, image, repository ? repository : "<none>", repository ? strrchr(tag, ':') + 1 : "<none>", "", !trunc);
+    image_record_fill(record, image, repository ? repository : "<none>", repository ? strrchr(tag, ':') + 1 : "<none>",
+                      "", !trunc);
 }
 
 static void collect(struct disk_usage *usage, bool trunc, struct detail *ret)
@@ -189,12 +205,16 @@ static int print_tables(struct cli *cli, const struct disk_usage *usage, const s
         const struct records *records;
     } parts[] = {
         { "Images space usage:\n\n",
-            "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}",
-            &image_kind, &detail->images },
+          "table "
+          "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{."
+          "Containers}}",
+          &image_kind, &detail->images },
         { "\nContainers space usage:\n\n",
-            "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}", &container_kind,
-            &detail->containers },
-        { "\nLocal Volumes space usage:\n\n", "table {{.Name}}\t{{.Links}}\t{{.Size}}", &volume_kind, &detail->volumes },
+          "table "
+          "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}",
+          &container_kind, &detail->containers },
+        { "\nLocal Volumes space usage:\n\n", "table {{.Name}}\t{{.Links}}\t{{.Size}}", &volume_kind,
+          &detail->volumes },
         { cache_title, NULL, &cache_kind, &detail->cache },
     };
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

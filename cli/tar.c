@@ -8,8 +8,8 @@
 #define OCTAL_ID_MAX 07777777u             /* seven */
 
 struct header {
-    char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[8], user[32], group[32],
-        major[8], minor[8], prefix[155], unused[12];
+    char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[8], user[32],
+        group[32], major[8], minor[8], prefix[155], unused[12];
 };
 _Static_assert(sizeof(struct header) == TAR_BLOCK, "a tar header is one block");
 
@@ -113,7 +113,8 @@ void tar_put_header(struct buf *out, const struct tar_entry *entry)
     put_bytes(header.name, sizeof header.name, name);
     put_octal(header.mode, sizeof header.mode, entry->mode & 07777);
     put_octal(header.size, sizeof header.size, entry->size > OCTAL_MAX ? 0 : entry->size);
-    put_octal(header.mtime, sizeof header.mtime, entry->mtime < 0 || (uint64_t)entry->mtime > OCTAL_MAX ? 0 : (uint64_t)entry->mtime);
+    put_octal(header.mtime, sizeof header.mtime,
+              entry->mtime < 0 || (uint64_t)entry->mtime > OCTAL_MAX ? 0 : (uint64_t)entry->mtime);
     if (entry->link)
         put_bytes(header.link, sizeof header.link, entry->link);
     put_octal(header.major, sizeof header.major, entry->major);

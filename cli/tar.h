@@ -2,6 +2,7 @@
  * seconds, so that the same files make the same bytes. */
 #pragma once
 #include "lib/base/buf.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 

@@ -14,24 +14,26 @@
 #include "lib/base/err.h"
 #include "lib/json/codec.h"
 #include "lib/json/value.h"
+
 #include <stdbool.h>
 
 struct template;
 
 struct template_data {
     const struct json *json;
-    const char *go_type;            /* "*formatter.imageContext": a record */
-    const struct json *labels;      /* of a record: what .Label "x" finds; NULL: there is no such method */
-    const struct codec_type *type;  /* a struct described by its table; NULL: not known */
+    const char *go_type;           /* "*formatter.imageContext": a record */
+    const struct json *labels;     /* of a record: what .Label "x" finds; NULL: there is no such method */
+    const struct codec_type *type; /* a struct described by its table; NULL: not known */
     bool missing_is_error;
     bool is_header; /* a row of column titles: json, upper and the like answer what they are given; .Label "a.b" is b */
 };
 
-/* name stands in messages; Docker leaves it empty, except in `version`. ERR_INVALID "template: :1: unclosed action". *ret is
- * the caller's, freed by template_free. It is read-only afterwards and may be run any number of times. */
+/* name stands in messages; Docker leaves it empty, except in `version`. ERR_INVALID "template: :1: unclosed action".
+ * *ret is the caller's, freed by template_free. It is read-only afterwards and may be run any number of times. */
 int template_parse(const char *name, const char *text, struct template **ret, struct err *err);
 void template_free(struct template *template);
 CLEANUP_FN(struct template, template_free)
 
 /* Appends to out; what was written before an error stays there, as with Go. ERR_INVALID. */
-int template_execute(const struct template *template, const struct template_data *data, struct buf *out, struct err *err);
+int template_execute(const struct template *template, const struct template_data *data, struct buf *out,
+                     struct err *err);

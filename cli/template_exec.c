@@ -1,6 +1,5 @@
 /* Walks the tree. Every value lives as long as the run: texts and lists made on the way are kept in it. */
 #include "cli/template_internal.h"
-
 #include "lib/base/str.h"
 
 int run_fail(struct template_run *run, const struct node *at, const char *format, ...)
@@ -19,7 +18,7 @@ int run_fail(struct template_run *run, const struct node *at, const char *format
     AUTO_FREE char *message = str_vformat(format, args);
     va_end(args);
     return err_set(run->err, ERR_INVALID, "template: %s:%zu:%zu: executing \"%s\" at <%s>: %s", name, line,
-        at->pos - line_start, name, shown.data ? shown.data : "", message);
+                   at->pos - line_start, name, shown.data ? shown.data : "", message);
 }
 
 /* ---- variables ---- */
@@ -48,11 +47,11 @@ static struct value *variable_find(struct template_run *run, const char *name)
 
 static int eval_pipe(struct template_run *run, const struct value *dot, const struct node *pipe, struct value *ret);
 static int eval_command(struct template_run *run, const struct value *dot, const struct node *command,
-    const struct value *last, struct value *ret);
+                        const struct value *last, struct value *ret);
 
 /* .A.B.C of base; args belong to the last one. */
 static int eval_names(struct template_run *run, const struct node *at, char *const *names, const struct value *base,
-    const struct value *args, size_t count, struct value *ret)
+                      const struct value *args, size_t count, struct value *ret)
 {
     struct value value = *base;
     for (; names && *names; names++) {
@@ -116,7 +115,7 @@ static int eval_argument(struct template_run *run, const struct value *dot, cons
 
 /* `and` stops at the first false argument, `or` at the first true one. */
 static int eval_short_circuit(struct template_run *run, const struct value *dot, const struct node *command,
-    const struct value *last, struct value *ret)
+                              const struct value *last, struct value *ret)
 {
     bool is_or = str_eq(command->kids[0]->text, "or");
     size_t count = command->kid_count - 1;
@@ -136,7 +135,7 @@ static int eval_short_circuit(struct template_run *run, const struct value *dot,
 #define ARGUMENTS_MAX 64
 
 static int eval_arguments(struct template_run *run, const struct value *dot, const struct node *command,
-    const struct value *last, struct value *args, size_t *ret_count)
+                          const struct value *last, struct value *args, size_t *ret_count)
 {
     size_t count = 0;
     if (command->kid_count + 1 > ARGUMENTS_MAX)
@@ -151,7 +150,7 @@ static int eval_arguments(struct template_run *run, const struct value *dot, con
 }
 
 static int eval_function(struct template_run *run, const struct value *dot, const struct node *command,
-    const struct value *last, struct value *ret)
+                         const struct value *last, struct value *ret)
 {
     const char *name = command->kids[0]->text;
     struct value args[ARGUMENTS_MAX];
@@ -165,7 +164,7 @@ static int eval_function(struct template_run *run, const struct value *dot, cons
 
 /* A field, chain or variable at the head of a command: its last name may be a method with arguments. */
 static int eval_names_command(struct template_run *run, const struct value *dot, const struct node *command,
-    const struct value *last, struct value *ret)
+                              const struct value *last, struct value *ret)
 {
     const struct node *first = command->kids[0];
     struct value base = *dot, args[ARGUMENTS_MAX];
@@ -188,7 +187,7 @@ static int eval_names_command(struct template_run *run, const struct value *dot,
 }
 
 static int eval_command(struct template_run *run, const struct value *dot, const struct node *command,
-    const struct value *last, struct value *ret)
+                        const struct value *last, struct value *ret)
 {
     const struct node *first = command->kids[0];
     bool has_args = command->kid_count > 1 || last;
@@ -260,7 +259,8 @@ static int walk_condition(struct template_run *run, const struct value *dot, con
 }
 
 /* One turn of a loop. The pipe's variables have been pushed already; they get this turn's key and item. */
-static int walk_turn(struct template_run *run, const struct node *node, const struct value *key, const struct value *item)
+static int walk_turn(struct template_run *run, const struct node *node, const struct value *key,
+                     const struct value *item)
 {
     size_t names = strv_length(node->pipe->names), keep = run->variable_count;
     if (++run->turns > TEMPLATE_TURNS_MAX)
@@ -318,8 +318,8 @@ static int walk_range(struct template_run *run, const struct value *dot, const s
     int status = 0;
     if (eval_pipe(run, dot, node->pipe, &value) < 0)
         return -1;
-    bool can = value.kind == VALUE_LIST || value.kind == VALUE_MAP || value.kind == VALUE_INT || value.kind == VALUE_NONE ||
-        value.kind == VALUE_NIL;
+    bool can = value.kind == VALUE_LIST || value.kind == VALUE_MAP || value.kind == VALUE_INT ||
+               value.kind == VALUE_NONE || value.kind == VALUE_NIL;
     if (!can) {
         AUTO_BUF struct buf shown = BUF_INIT(BUF_TEXT_MAX);
         value_print(&value, &shown);
@@ -408,7 +408,8 @@ static struct value root_value(const struct template_data *data)
     return root;
 }
 
-int template_execute(const struct template *template, const struct template_data *data, struct buf *out, struct err *err)
+int template_execute(const struct template *template, const struct template_data *data, struct buf *out,
+                     struct err *err)
 {
     struct template_run run = { .template = template, .data = data, .out = out, .err = err };
     struct value root = root_value(data);

@@ -1,12 +1,10 @@
 /* Names of values: what .Name means in a record, in a struct described by a table, in a plain map. */
 #include "cli/template_internal.h"
 #include "cli/units.h"
-
 #include "lib/api/image.h"
 #include "lib/api/network.h"
 #include "lib/base/str.h"
 #include "lib/base/timefmt.h"
-
 
 struct value value_int(int64_t number)
 {
@@ -195,7 +193,7 @@ static struct value label_title(struct template_run *run, const char *label)
 }
 
 static int field_of_label(struct template_run *run, const struct node *at, const struct value *args, size_t count,
-    struct value *ret)
+                          struct value *ret)
 {
     if (count != 1)
         return run_fail(run, at, "wrong number of args for Label: want 1 got %zu", count);
@@ -213,14 +211,33 @@ static int field_of_label(struct template_run *run, const struct node *at, const
 /* Go's name of a member that the API calls otherwise; NULL: the same. */
 static const char *go_name(const char *json_name)
 {
-    static const char *const names[][2] = { { "Id", "ID" }, { "id", "ID" }, { "HostIp", "HostIP" }, { "Dns", "DNS" },
-        { "DnsOptions", "DNSOptions" }, { "DnsSearch", "DNSSearch" }, { "NanoCpus", "NanoCPUs" },
-        { "HttpProxy", "HTTPProxy" }, { "HttpsProxy", "HTTPSProxy" }, { "ApiVersion", "APIVersion" },
-        { "AuxiliaryAddresses", "AuxAddress" }, { "runtimeArgs", "Args" }, { "path", "Path" }, { "CpuShares", "CPUShares" },
-        { "CpuPeriod", "CPUPeriod" }, { "CpuQuota", "CPUQuota" }, { "CpuRealtimePeriod", "CPURealtimePeriod" },
-        { "CpuRealtimeRuntime", "CPURealtimeRuntime" }, { "CpuCount", "CPUCount" }, { "CpuPercent", "CPUPercent" },
-        { "CpuCfsPeriod", "CPUCfsPeriod" }, { "CpuCfsQuota", "CPUCfsQuota" }, { "status", "Status" }, { "from", "From" },
-        { "scope", "Scope" }, { "time", "Time" }, { "timeNano", "TimeNano" } };
+    static const char *const names[][2] = { { "Id", "ID" },
+                                            { "id", "ID" },
+                                            { "HostIp", "HostIP" },
+                                            { "Dns", "DNS" },
+                                            { "DnsOptions", "DNSOptions" },
+                                            { "DnsSearch", "DNSSearch" },
+                                            { "NanoCpus", "NanoCPUs" },
+                                            { "HttpProxy", "HTTPProxy" },
+                                            { "HttpsProxy", "HTTPSProxy" },
+                                            { "ApiVersion", "APIVersion" },
+                                            { "AuxiliaryAddresses", "AuxAddress" },
+                                            { "runtimeArgs", "Args" },
+                                            { "path", "Path" },
+                                            { "CpuShares", "CPUShares" },
+                                            { "CpuPeriod", "CPUPeriod" },
+                                            { "CpuQuota", "CPUQuota" },
+                                            { "CpuRealtimePeriod", "CPURealtimePeriod" },
+                                            { "CpuRealtimeRuntime", "CPURealtimeRuntime" },
+                                            { "CpuCount", "CPUCount" },
+                                            { "CpuPercent", "CPUPercent" },
+                                            { "CpuCfsPeriod", "CPUCfsPeriod" },
+                                            { "CpuCfsQuota", "CPUCfsQuota" },
+                                            { "status", "Status" },
+                                            { "from", "From" },
+                                            { "scope", "Scope" },
+                                            { "time", "Time" },
+                                            { "timeNano", "TimeNano" } };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (str_eq(names[i][0], json_name))
             return names[i][1];
@@ -242,11 +259,11 @@ static const struct codec_field *find_row(const struct codec_type *type, const c
 static bool is_go_time(const struct codec_type *type, const struct codec_field *row)
 {
     return row->kind == CODEC_TIME &&
-        (type == &network_inspect_type || type == &image_metadata_type || type == &health_log_type);
+           (type == &network_inspect_type || type == &image_metadata_type || type == &health_log_type);
 }
 
 static int field_of_struct(struct template_run *run, const struct node *at, const struct value *base, const char *name,
-    struct value *ret)
+                           struct value *ret)
 {
     const struct codec_field *row = find_row(base->type, name);
     const struct json *more = row || !base->is_record ? NULL : json_get(base->json, name);
@@ -271,7 +288,7 @@ static int field_of_struct(struct template_run *run, const struct node *at, cons
 }
 
 static int field_of_record(struct template_run *run, const struct node *at, const struct value *base, const char *name,
-    struct value *ret)
+                           struct value *ret)
 {
     const struct json *member = json_get(base->json, name);
     if (!member)
@@ -281,7 +298,7 @@ static int field_of_record(struct template_run *run, const struct node *at, cons
 }
 
 static int field_of_nothing(struct template_run *run, const struct node *at, const struct value *base, const char *name,
-    struct value *ret)
+                            struct value *ret)
 {
     if (base->kind == VALUE_NIL)
         return run_fail(run, at, "nil pointer evaluating *%s.%s", base->type ? base->type->name : "interface {}", name);
@@ -294,7 +311,7 @@ static int field_of_nothing(struct template_run *run, const struct node *at, con
 }
 
 int value_field(struct template_run *run, const struct node *at, const struct value *base, const char *name,
-    const struct value *args, size_t count, struct value *ret)
+                const struct value *args, size_t count, struct value *ret)
 {
     bool is_root = base->json && base->json == run->data->json;
     bool has_label = run->data->is_header || (base->is_record && run->data->labels);
@@ -316,7 +333,7 @@ int value_field(struct template_run *run, const struct node *at, const struct va
         *ret = member ? value_item(base, member) : (struct value){ .kind = VALUE_NONE };
     } else {
         return run_fail(run, at, "can't evaluate field %s in type %s", name,
-            run->data->missing_is_error ? "interface {}" : value_type_name(run, base));
+                        run->data->missing_is_error ? "interface {}" : value_type_name(run, base));
     }
     if (!status && count)
         return run_fail(run, at, "%s is not a method but has arguments", name);

@@ -1,7 +1,6 @@
 /* The functions of the language: Go's own and the ones that Docker's clients add. A row says how many arguments one
  * takes and which of them must be text. */
 #include "cli/template_internal.h"
-
 #include "lib/base/str.h"
 
 #include <ctype.h>
@@ -93,7 +92,7 @@ static int call_join(const struct call *call, struct value *ret)
     const struct value *list = &call->args[0];
     if (list->kind != VALUE_LIST && list->kind != VALUE_NONE && list->kind != VALUE_NIL)
         return run_fail(call->run, call->at, "wrong type for value; expected []string; got %s",
-            value_type_name(call->run, list));
+                        value_type_name(call->run, list));
     struct buf text = text_buffer();
     for (size_t i = 0; i < json_count(list->json); i++) {
         struct value item = value_item(list, json_at(list->json, i));
@@ -109,7 +108,7 @@ static int whole_number(const struct call *call, size_t index, int64_t *ret)
     const struct value *value = &call->args[index];
     if (value->kind != VALUE_INT)
         return run_fail(call->run, call->at, "wrong type for value; expected int; got %s",
-            value_type_name(call->run, value));
+                        value_type_name(call->run, value));
     *ret = value->integer;
     return 0;
 }
@@ -194,8 +193,12 @@ static int call_printf(const struct call *call, struct value *ret)
 static void escape_html(const char *text, struct buf *out)
 {
     for (; *text; text++) {
-        const char *name = *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : *text == '&' ? "&amp;" : *text == '"' ? "&#34;" :
-            *text == '\'' ? "&#39;" : NULL;
+        const char *name = *text == '<'    ? "&lt;"
+                           : *text == '>'  ? "&gt;"
+                           : *text == '&'  ? "&amp;"
+                           : *text == '"'  ? "&#34;"
+                           : *text == '\'' ? "&#39;"
+                                           : NULL;
         if (name)
             buf_puts(out, name);
         else
@@ -266,15 +269,15 @@ static int call_call(const struct call *call, struct value *ret)
     if (call->at->kind == NODE_COMMAND && call->at->kid_count > 1)
         node_print(call->at->kids[1], &shown);
     return run_fail(call->run, call->at, "error calling call: non-function %s of type %s", shown.data ? shown.data : "",
-        value_type_name(call->run, &call->args[0]));
+                    value_type_name(call->run, &call->args[0]));
 }
 
 struct function {
     const char *name;
     int (*run)(const struct call *call, struct value *ret);
     size_t min;
-    int max;            /* -1: any number */
-    unsigned texts;     /* bit n: argument n must be text */
+    int max;              /* -1: any number */
+    unsigned texts;       /* bit n: argument n must be text */
     bool quiet_in_header; /* in a row of titles it answers its argument */
 };
 static const struct function functions[] = {
@@ -325,7 +328,7 @@ static int wrong_count(const struct call *call, const struct function *function)
     bool at_least = function->max < 0;
     const struct node *at = call->at->kind == NODE_COMMAND ? call->at->kids[0] : call->at;
     return run_fail(call->run, at, "wrong number of args for %s: want %s%zu got %zu", function->name,
-        at_least ? "at least " : "", function->min, call->count);
+                    at_least ? "at least " : "", function->min, call->count);
 }
 
 static int not_text(const struct call *call, size_t i)
@@ -340,11 +343,12 @@ static int not_text(const struct call *call, size_t i)
     }
     if (value->kind == VALUE_NONE)
         return run_fail(call->run, call->at, "invalid value; expected string");
-    return run_fail(call->run, call->at, "wrong type for value; expected string; got %s", value_type_name(call->run, value));
+    return run_fail(call->run, call->at, "wrong type for value; expected string; got %s",
+                    value_type_name(call->run, value));
 }
 
 int function_call(struct template_run *run, const struct node *at, const char *name, const struct value *args,
-    size_t count, struct value *ret)
+                  size_t count, struct value *ret)
 {
     const struct function *function = find_function(name);
     struct call call = { run, at, name, args, count };

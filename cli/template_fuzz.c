@@ -1,11 +1,11 @@
 /* Templates: any text is parsed, and run on a record, on a typed struct and on plain JSON. */
 #include "cli/fuzz_replay.h"
 #include "cli/template.h"
-
 #include "lib/api/container.h"
 
 static const char sample[] =
-    "{\"Id\":\"0123\",\"Name\":\"/web\",\"Args\":[\"a\",\"b\",3,null],\"State\":{\"Status\":\"running\",\"Pid\":42,\"X\":1.5e300},"
+    "{\"Id\":\"0123\",\"Name\":\"/"
+    "web\",\"Args\":[\"a\",\"b\",3,null],\"State\":{\"Status\":\"running\",\"Pid\":42,\"X\":1.5e300},"
     "\"Config\":{\"Cmd\":[\"sh\",\"-c\"],\"Labels\":{\"zz\":\"1\",\"a.b\":\"<c>\"},\"Entrypoint\":null},"
     "\"NetworkSettings\":{\"Ports\":{\"80/tcp\":[{\"HostIp\":\"0.0.0.0\",\"HostPort\":\"8080\"}],\"81/tcp\":null}}}";
 
@@ -13,12 +13,16 @@ static const char sample[] =
 static const char *const seeds[] = {
     "{{.Name}} {{.ID}} {{json .State}} {{.State.Health.Status}} {{.Config.Labels.zz}}",
     "{{range $k, $v := .Config.Labels}}{{$k}}={{$v}};{{else}}-{{end}}{{range .Args}}{{break}}{{continue}}{{end}}",
-    "{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).HostPort}}{{slice .Args 1 2}}{{slice \"abc\" 1}}{{len .Args}}",
-    "{{if and .Name (eq .Name \"x\" \"y\")}}a{{else if or false 1}}b{{else}}c{{end}}{{with $x := .Config}}{{$x.Cmd}}{{end}}",
+    "{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).HostPort}}{{slice .Args 1 2}}{{slice \"abc\" 1}}{{len "
+    ".Args}}",
+    "{{if and .Name (eq .Name \"x\" \"y\")}}a{{else if or false 1}}b{{else}}c{{end}}{{with $x := "
+    ".Config}}{{$x.Cmd}}{{end}}",
     "{{define \"t\"}}[{{.}}]{{end}}{{template \"t\" .Name}}{{block \"b\" .}}x{{end}}{{/* c */}} {{- 1 -}} z",
     "{{printf \"%5d|%-4s|%04x|%q|%v|%T|%.2f|%*d|%[1]s|%%\" 42 \"x\" 255 \"h\" .Args 1 1.5 3 4}}",
-    "{{join .Config.Cmd \" \"}}{{split \"a,b\" \",\"}}{{upper .Name | lower | title}}{{pad \"x\" 1 2}}{{truncate \"abc\" 2}}",
-    "{{html \"<\"}}{{js \"'\"}}{{urlquery \"a b\"}}{{print 1 2}}{{println}}{{not 1}}{{lt 1 2}}{{.Label \"zz\"}}{{`raw`}}{{'a'}}{{0x1F}}{{1e6}}",
+    "{{join .Config.Cmd \" \"}}{{split \"a,b\" \",\"}}{{upper .Name | lower | title}}{{pad \"x\" 1 2}}{{truncate "
+    "\"abc\" 2}}",
+    "{{html \"<\"}}{{js \"'\"}}{{urlquery \"a b\"}}{{print 1 2}}{{println}}{{not 1}}{{lt 1 2}}{{.Label "
+    "\"zz\"}}{{`raw`}}{{'a'}}{{0x1F}}{{1e6}}",
 };
 #endif
 

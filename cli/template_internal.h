@@ -45,10 +45,10 @@ void template_lex(const char *text, struct tokens *ret);
 void tokens_done(struct tokens *tokens);
 
 enum node_kind {
-    NODE_LIST,     /* kids */
-    NODE_TEXT,     /* text */
-    NODE_ACTION,   /* pipe */
-    NODE_IF,       /* pipe list else_list */
+    NODE_LIST,   /* kids */
+    NODE_TEXT,   /* text */
+    NODE_ACTION, /* pipe */
+    NODE_IF,     /* pipe list else_list */
     NODE_RANGE,
     NODE_WITH,
     NODE_TEMPLATE, /* text: name; pipe or NULL */
@@ -61,10 +61,10 @@ enum node_kind {
     NODE_VARIABLE, /* names[0] is "$x", then fields */
     NODE_DOT,
     NODE_NIL,
-    NODE_BOOL,     /* integer */
-    NODE_NUMBER,   /* text as written; is_float ? real : integer */
-    NODE_STRING,   /* text; quoted as written */
-    NODE_IDENT,    /* text: a function */
+    NODE_BOOL,   /* integer */
+    NODE_NUMBER, /* text as written; is_float ? real : integer */
+    NODE_STRING, /* text; quoted as written */
+    NODE_IDENT,  /* text: a function */
 };
 struct node {
     enum node_kind kind;
@@ -91,7 +91,8 @@ struct template_define {
     char *name;
     struct node *body;
 };
-struct template {
+struct template
+{
     char *name, *text;
     struct node *body;
     struct template_define *defines;
@@ -157,7 +158,7 @@ struct value value_item(const struct value *list_or_map, const struct json *item
 const char *value_type_name(const struct template_run *run, const struct value *value);
 /* .Name of a value; at is the node that messages name. */
 int value_field(struct template_run *run, const struct node *at, const struct value *base, const char *name,
-    const struct value *args, size_t arg_count, struct value *ret);
+                const struct value *args, size_t arg_count, struct value *ret);
 
 /* "template: NAME:LINE:COL: executing "NAME" at <NODE>: " and the message. Always -1. */
 int run_fail(struct template_run *run, const struct node *at, const char *format, ...)
@@ -166,18 +167,19 @@ int run_fail(struct template_run *run, const struct node *at, const char *format
 bool function_exists(const char *name);
 /* args NULL-free; `and` and `or` are not here: they do not always look at their arguments. */
 int function_call(struct template_run *run, const struct node *at, const char *name, const struct value *args,
-    size_t count, struct value *ret);
+                  size_t count, struct value *ret);
 int function_compare(struct template_run *run, const struct node *at, const char *name, const struct value *args,
-    size_t count, struct value *ret);
+                     size_t count, struct value *ret);
 int function_index(struct template_run *run, const struct node *at, const struct value *args, size_t count,
-    struct value *ret);
+                   struct value *ret);
 int function_slice(struct template_run *run, const struct node *at, const struct value *args, size_t count,
-    struct value *ret);
+                   struct value *ret);
 
-void value_print(const struct value *value, struct buf *out);    /* as {{.}} does */
+void value_print(const struct value *value, struct buf *out); /* as {{.}} does */
 void value_json(const struct value *value, struct buf *out);
 /* fmt.Sprintf. false: something asked for more than TEMPLATE_WIDTH_MAX. */
-bool value_printf(struct template_run *run, const char *format, const struct value *args, size_t count, struct buf *out);
+bool value_printf(struct template_run *run, const char *format, const struct value *args, size_t count,
+                  struct buf *out);
 struct json *value_to_json(const struct value *value); /* for lists made by functions */
 /* Keys of a JSON map in Go's order; values beside them. Caller frees both with free(). */
 size_t json_sorted_keys(const struct json *map, const char ***ret_keys, const struct json ***ret_values);

@@ -1,7 +1,6 @@
-/* Text to tokens. The whole text is cut at once; a mistake becomes the last token, and the parser reports it when it gets
- * there, so that an earlier mistake of grammar is reported first. */
+/* Text to tokens. The whole text is cut at once; a mistake becomes the last token, and the parser reports it when it
+ * gets there, so that an earlier mistake of grammar is reported first. */
 #include "cli/template_internal.h"
-
 #include "lib/base/str.h"
 
 #include <ctype.h>
@@ -18,8 +17,7 @@ static void emit_text(struct lexer *lex, enum token_kind kind, char *text)
 {
     struct tokens *out = lex->out;
     out->items = xreallocarray(out->items, out->count + 1, sizeof *out->items);
-    out->items[out->count++] =
-        (struct token){ .kind = kind, .pos = lex->start, .line = lex->start_line, .text = text };
+    out->items[out->count++] = (struct token){ .kind = kind, .pos = lex->start, .line = lex->start_line, .text = text };
     for (size_t i = lex->start; i < lex->pos; i++)
         lex->line += lex->text[i] == '\n';
     lex->start = lex->pos;
@@ -165,8 +163,8 @@ static bool at_terminator(const struct lexer *lex)
 
 static void lex_word(struct lexer *lex)
 {
-    static const char *const keywords[] = { "block", "break", "continue", "define", "else", "end",
-        "if", "range", "template", "with" };
+    static const char *const keywords[] = { "block", "break", "continue", "define",   "else",
+                                            "end",   "if",    "range",    "template", "with" };
     while (is_name(lex->text[lex->pos]))
         lex->pos++;
     if (!at_terminator(lex)) {

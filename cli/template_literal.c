@@ -1,6 +1,5 @@
 /* Strings, characters and numbers as they are written in a template. */
 #include "cli/template_internal.h"
-
 #include "lib/base/str.h"
 
 static void put_utf8(struct buf *out, uint32_t code)
@@ -107,7 +106,8 @@ static bool parse_integer(const char *text, int64_t *ret)
 static bool parse_char(const char *quoted, int64_t *ret)
 {
     AUTO_BUF struct buf text = BUF_INIT(BUF_TEXT_MAX);
-    return unquote(quoted + 1, strlen(quoted) - 2, '\'', &text) && text.length && one_character(text.data, text.length, ret);
+    return unquote(quoted + 1, strlen(quoted) - 2, '\'', &text) && text.length &&
+           one_character(text.data, text.length, ret);
 }
 
 static char *without_underscores(const char *text)

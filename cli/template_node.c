@@ -1,6 +1,5 @@
 /* The tree: making, freeing, and printing nodes as Go prints them in messages. */
 #include "cli/template_internal.h"
-
 #include "lib/base/str.h"
 
 struct node *node_new(enum node_kind kind, size_t pos)

@@ -1,8 +1,7 @@
-/* Tokens to the tree. One function for each kind of clause; `defined` variables are a stack that shrinks at {{end}}, so that
- * an undefined one is found here. Nesting is bounded: TEMPLATE_DEPTH_MAX. */
+/* Tokens to the tree. One function for each kind of clause; `defined` variables are a stack that shrinks at {{end}}, so
+ * that an undefined one is found here. Nesting is bounded: TEMPLATE_DEPTH_MAX. */
 #include "cli/json_text.h"
 #include "cli/template_internal.h"
-
 #include "lib/base/str.h"
 
 struct parser {
@@ -164,7 +163,7 @@ static int parse_operand(struct parser *p, struct node **ret)
         if (node->kind == NODE_FIELD || node->kind == NODE_VARIABLE) {
             node->pos = peek(p)->pos;
         } else if (node->kind == NODE_BOOL || node->kind == NODE_STRING || node->kind == NODE_NUMBER ||
-            node->kind == NODE_NIL || node->kind == NODE_DOT) {
+                   node->kind == NODE_NIL || node->kind == NODE_DOT) {
             AUTO_BUF struct buf shown = BUF_INIT(BUF_TEXT_MAX);
             node_print(node, &shown);
             AUTO_BUF struct buf quoted = BUF_INIT(BUF_TEXT_MAX);
@@ -337,7 +336,8 @@ static int parse_clause(struct parser *p, enum node_kind kind, const char *conte
                 return -1;
             node->else_list = node_new(NODE_LIST, inner_pos);
             node_add(node->else_list, inner);
-        } else if (expect_right(p, kind == NODE_RANGE ? "input" : "else") < 0 || parse_list(p, false, &node->else_list, &stop) < 0) {
+        } else if (expect_right(p, kind == NODE_RANGE ? "input" : "else") < 0 ||
+                   parse_list(p, false, &node->else_list, &stop) < 0) {
             return -1;
         } else if (stop != STOP_END) {
             return fail(p, "expected end; found {{else}}");

@@ -1,7 +1,6 @@
 /* Values as text: as Go's %v, as JSON, and through the verbs of printf. */
 #include "cli/json_text.h"
 #include "cli/template_internal.h"
-
 #include "lib/base/str.h"
 
 #include <ctype.h>
@@ -242,13 +241,20 @@ static void format_integer(const struct verb *verb, int64_t number, struct buf *
     uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
     const char *sign = number < 0 ? "-" : verb->plus ? "+" : verb->space ? " " : "";
     char digits[72], *at = digits + sizeof digits;
-    unsigned base = verb->letter == 'x' || verb->letter == 'X' ? 16 : verb->letter == 'o' ? 8 : verb->letter == 'b' ? 2 : 10;
+    unsigned base = verb->letter == 'x' || verb->letter == 'X' ? 16
+                    : verb->letter == 'o'                      ? 8
+                    : verb->letter == 'b'                      ? 2
+                                                               : 10;
     const char *set = verb->letter == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
     *--at = '\0';
     do
         *--at = set[size % base];
     while (size /= base);
-    const char *prefix = !verb->sharp || base == 10 ? "" : base == 8 ? "0" : base == 2 ? "0b" : verb->letter == 'X' ? "0X" : "0x";
+    const char *prefix = !verb->sharp || base == 10 ? ""
+                         : base == 8                ? "0"
+                         : base == 2                ? "0b"
+                         : verb->letter == 'X'      ? "0X"
+                                                    : "0x";
     AUTO_FREE char *text = str_format("%s%s%s", sign, prefix, at);
     put_padded(verb, text, out);
 }
@@ -313,7 +319,8 @@ static void format_value(struct template_run *run, const struct verb *verb, cons
         format_real(verb, value->real, out);
     } else if (value->kind == VALUE_STRING && strchr("sqxX", verb->letter)) {
         format_text(verb, value->text, out);
-    } else if ((value->kind == VALUE_LIST || value->kind == VALUE_MAP || value->kind == VALUE_STRUCT) && verb->letter == 's') {
+    } else if ((value->kind == VALUE_LIST || value->kind == VALUE_MAP || value->kind == VALUE_STRUCT) &&
+               verb->letter == 's') {
         value_print(value, &text);
         put_padded(verb, text.data ? text.data : "", out);
     } else if (is_integer && verb->letter == 'c' && value->integer > 0 && value->integer < 128) {

@@ -144,9 +144,10 @@ static uint32_t next_character(const char **at)
 
 static size_t character_width(uint32_t code)
 {
-    static const uint32_t wide[][2] = { { 0x1100, 0x115f }, { 0x2e80, 0x303e }, { 0x3041, 0xa4cf }, { 0xac00, 0xd7a3 },
-        { 0xf900, 0xfaff }, { 0xfe30, 0xfe6f }, { 0xff00, 0xff60 }, { 0xffe0, 0xffe6 }, { 0x1f300, 0x1faff },
-        { 0x20000, 0x3fffd } };
+    static const uint32_t wide[][2] = { { 0x1100, 0x115f },  { 0x2e80, 0x303e }, { 0x3041, 0xa4cf },
+                                        { 0xac00, 0xd7a3 },  { 0xf900, 0xfaff }, { 0xfe30, 0xfe6f },
+                                        { 0xff00, 0xff60 },  { 0xffe0, 0xffe6 }, { 0x1f300, 0x1faff },
+                                        { 0x20000, 0x3fffd } };
     for (size_t i = 0; i < ARRAY_SIZE(wide); i++)
         if (code >= wide[i][0] && code <= wide[i][1])
             return 2;

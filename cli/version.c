@@ -2,7 +2,6 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/table.h"
-
 #include "lib/api/compat.h"
 #include "lib/api/system.h"
 #include "lib/base/str.h"
@@ -45,9 +44,9 @@ static const struct codec_field client_version_fields[] = {
     F_STR(struct client_version, context, "Context", 0),
     F_END,
 };
-static const struct codec_type client_version_type = {
-    .name = "system.clientVersion", .size = sizeof(struct client_version), .fields = client_version_fields
-};
+static const struct codec_type client_version_type = { .name = "system.clientVersion",
+                                                       .size = sizeof(struct client_version),
+                                                       .fields = client_version_fields };
 struct version_info {
     struct client_version client;
     struct version *server;
@@ -57,9 +56,9 @@ static const struct codec_field version_info_fields[] = {
     F_OBJP(struct version_info, server, "Server", NULL_EMPTY, version),
     F_END,
 };
-static const struct codec_type version_info_type = {
-    .name = "system.versionInfo", .size = sizeof(struct version_info), .fields = version_info_fields
-};
+static const struct codec_type version_info_type = { .name = "system.versionInfo",
+                                                     .size = sizeof(struct version_info),
+                                                     .fields = version_info_fields };
 
 static const char *client_api(const struct cli *cli)
 {
@@ -109,12 +108,16 @@ static void put_engine(const struct version *version, const struct version_compo
 {
     AUTO_FREE char *built = build_time(detail(engine, "BuildTime"));
     buf_printf(out, "  Version:\t%s\n", engine->version ? engine->version : "");
-    buf_printf(out, "  API version:\t%s (minimum version %s)\n", detail(engine, "ApiVersion"), detail(engine, "MinAPIVersion"));
+    buf_printf(out, "  API version:\t%s (minimum version %s)\n", detail(engine, "ApiVersion"),
+               detail(engine, "MinAPIVersion"));
     if (*detail(engine, "GoVersion"))
         buf_printf(out, "  Go version:\t%s\n", detail(engine, "GoVersion"));
     buf_printf(out, "  Git commit:\t%s\n  Built:\t%s\n", detail(engine, "GitCommit"), built);
     buf_printf(out, "  OS/Arch:\t%s/%s\n", detail(engine, "Os"), detail(engine, "Arch"));
-    buf_printf(out, "  Experimental:\t%s\n", *detail(engine, "Experimental") ? detail(engine, "Experimental") : version->experimental ? "true" : "false");
+    buf_printf(out, "  Experimental:\t%s\n",
+               *detail(engine, "Experimental") ? detail(engine, "Experimental")
+               : version->experimental         ? "true"
+                                               : "false");
 }
 
 static void put_server(const struct version *version, struct buf *out)

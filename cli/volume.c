@@ -1,10 +1,10 @@
 /* holk volume create|ls|inspect|rm. */
+#include "cli/volume.h"
+
 #include "cli/command.h"
 #include "cli/docker_config.h"
 #include "cli/inspect.h"
 #include "cli/natural.h"
-#include "cli/volume.h"
-
 #include "lib/base/str.h"
 
 #include <stdio.h>
@@ -25,7 +25,8 @@ struct create_options {
 };
 static const struct flag create_flags[] = {
     FLAG_STR_(struct create_options, driver, "driver", 'd', "The volume's driver", .initial = "local"),
-    FLAG_STRV_(struct create_options, labels, "label", 0, "Set metadata for a volume", .shown = "list", .check = flag_check_label),
+    FLAG_STRV_(struct create_options, labels, "label", 0, "Set metadata for a volume", .shown = "list",
+               .check = flag_check_label),
     FLAG_STR_(struct create_options, name, "name", 0, "The volume's name", .hidden = true),
     FLAG_STRMAP_(struct create_options, opts, "opt", 'o', "Options of the driver"),
     FLAG_END,
@@ -37,13 +38,16 @@ static int run_create(struct cli *cli, void *arg, char **args)
     struct volume volume = { 0 };
     struct err err = { 0 };
     if (args[0] && options->name) {
-        err_set(&err, ERR_INVALID, "conflicting options: cannot specify a volume-name through both --name and as a positional arg");
+        err_set(&err, ERR_INVALID,
+                "conflicting options: cannot specify a volume-name through both --name and as a positional arg");
         return cli_fail(cli, &err);
     }
-    struct volume_create_request request = { .driver = xstrdup(options->driver), .name = xstrdup(args[0] ? args[0] : options->name) };
+    struct volume_create_request request = { .driver = xstrdup(options->driver),
+                                             .name = xstrdup(args[0] ? args[0] : options->name) };
     pairs_to_map(&request.labels, options->labels);
     str_map_copy(&request.driver_opts, &options->opts);
-    int status = api_call(cli, "POST", "/volumes/create", &volume_create_request_type, &request, &volume_type, &volume, &err);
+    int status =
+        api_call(cli, "POST", "/volumes/create", &volume_create_request_type, &request, &volume_type, &volume, &err);
     codec_clear(&volume_create_request_type, &request);
     if (status < 0)
         return cli_fail(cli, &err);
@@ -70,15 +74,24 @@ struct list_options {
     bool quiet;
 };
 static const struct flag list_flags[] = {
-    FLAG_STRV_(struct list_options, filters, "filter", 'f', FLAG_FILTER_HELP, .shown = "filter", .check = flag_check_filter),
+    FLAG_STRV_(struct list_options, filters, "filter", 'f', FLAG_FILTER_HELP, .shown = "filter",
+               .check = flag_check_filter),
     FLAG_STR_(struct list_options, format, "format", 0, FORMAT_LIST_HELP),
     FLAG_BOOL_(struct list_options, quiet, "quiet", 'q', "Only display volume names"),
     FLAG_END,
 };
 static const struct format_member volume_members[] = {
-    { "Availability", "AVAILABILITY" }, { "Driver", "DRIVER" },         { "Group", "GROUP" }, { "Labels", "LABELS" },
-    { "Links", "LINKS" },               { "Mountpoint", "MOUNTPOINT" }, { "Name", "VOLUME NAME" },
-    { "Scope", "SCOPE" },               { "Size", "SIZE" },             { "Status", "STATUS" }, { NULL, NULL },
+    { "Availability", "AVAILABILITY" },
+    { "Driver", "DRIVER" },
+    { "Group", "GROUP" },
+    { "Labels", "LABELS" },
+    { "Links", "LINKS" },
+    { "Mountpoint", "MOUNTPOINT" },
+    { "Name", "VOLUME NAME" },
+    { "Scope", "SCOPE" },
+    { "Size", "SIZE" },
+    { "Status", "STATUS" },
+    { NULL, NULL },
 };
 const struct format_kind volume_kind = {
     .go_type = "*formatter.volumeContext",
