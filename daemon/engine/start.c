@@ -330,7 +330,8 @@ int container_launch_extra(struct container *container, struct container_start_e
     if (result < 0) {
         note_failure(&l, err);
     } else {
-        give_listeners(&l);
+        if (!container->record.hidden) /* it ends with this daemon */
+            give_listeners(&l);
         (void)facts_sync(container);
         facts_watch(container, take_fd(&l.sock));
         uint64_t ticket;
