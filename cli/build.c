@@ -243,11 +243,11 @@ static int build(struct cli *cli, const struct build_options *options, struct up
 {
     AUTO_TARGET(target);
     const char *dockerfile = upload->context ? context_dockerfile(upload->context) : options->file;
-    AUTO_FD int held = options->quiet ? memfd_create("build-output", MFD_CLOEXEC) : -1; /* what -q does not show */
+    AUTO_FD int held = upload->quiet ? memfd_create("build-output", MFD_CLOEXEC) : -1; /* what is not shown */
     if (build_query(cli, options, dockerfile, upload->remote, &target, err) < 0 || prepare_id_file(options, err) < 0)
         return -1;
-    int status = run_upload(cli, upload, target.data, options->quiet ? held : STDOUT_FILENO, result, ret_code, err);
-    if (options->quiet)
+    int status = run_upload(cli, upload, target.data, upload->quiet ? held : STDOUT_FILENO, result, ret_code, err);
+    if (upload->quiet && (status < 0 || options->quiet))
         read_held(upload, held, status < 0, result);
     return status < 0 ? -1 : write_id_file(options, result, err);
 }
@@ -256,7 +256,7 @@ static int run_build(struct cli *cli, void *arg, char **args)
 {
     const struct build_options *options = arg;
     struct upload upload = { .head = BUF_INIT(DOCKERFILE_MAX + TAR_SNIFF),
-                             .quiet = options->quiet,
+                             .quiet = options->quiet || str_eq(options->progress, "quiet"),
                              .terminal = isatty(STDOUT_FILENO) };
     struct result result = { 0 };
     struct err err = { 0 };

@@ -144,7 +144,7 @@ struct template_run {
 };
 #define TEMPLATE_DEPTH_MAX 500
 #define TEMPLATE_WIDTH_MAX 100000
-#define TEMPLATE_TURNS_MAX 10000000 /* of loops in one run */
+#define TEMPLATE_TURNS_MAX 1000000 /* of loops in one run */
 #define TEMPLATE_TEXT_MAX ((size_t)64 << 20)
 
 struct value value_text(struct template_run *run, char *text); /* takes text */
