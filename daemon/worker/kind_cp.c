@@ -205,7 +205,8 @@ int kind_cp_out(struct worker *worker, const struct job_message *run, struct err
     return r;
 }
 
-static int check_extraction_point(int root_fd, const char *path, const char *said, struct err *err)
+/* The directory to extract into, which is then the archive's whole world: its links lead nowhere else. */
+static int open_extraction_point(int root_fd, const char *path, const char *said, struct err *err)
 {
     struct stat st;
     AUTO_FD int fd = root_open(root_fd, path, O_PATH, 0);
@@ -213,7 +214,7 @@ static int check_extraction_point(int root_fd, const char *path, const char *sai
         return no_file(fd, said, err);
     if (fstat(fd, &st) < 0)
         return err_sys(err, errno, "lstat %s", path);
-    return S_ISDIR(st.st_mode) ? 0 : err_set(err, ERR_INVALID, "extraction point is not a directory");
+    return S_ISDIR(st.st_mode) ? take_fd(&fd) : err_set(err, ERR_INVALID, "extraction point is not a directory");
 }
 
 static int extract_stream(int in_fd, int root_fd, const struct extract_options *options, struct err *err)
@@ -245,14 +246,15 @@ static int cp_in(struct worker *worker, const struct job_message *run, const str
     AUTO_FREE char *rooted = str_format("/%s", params->path);
     AUTO_FREE char *path = path_clean(rooted);
     struct extract_options options = {
-        .prefix = path + 1, .dest_name = path, .no_overwrite_dir_non_dir = params->no_overwrite_dir_non_dir,
+        .dest_name = path, .no_overwrite_dir_non_dir = params->no_overwrite_dir_non_dir,
         .force_owner = params->copy_uid_gid && !str_empty(params->uid_gid_user),
     };
-    if (check_extraction_point(root_fd, path, params->path, err) < 0)
+    AUTO_FD int dest_fd = open_extraction_point(root_fd, path, params->path, err);
+    if (dest_fd < 0)
         return -1;
     if (options.force_owner && user_lookup(root_fd, params->uid_gid_user, &options.uid, &options.gid, err) < 0)
         return -1;
-    return extract_stream(in_fd, root_fd, &options, err) < 0 ? -1 : worker_done(worker, NULL, NULL, err);
+    return extract_stream(in_fd, dest_fd, &options, err) < 0 ? -1 : worker_done(worker, NULL, NULL, err);
 }
 
 int kind_cp_in(struct worker *worker, const struct job_message *run, struct err *err)

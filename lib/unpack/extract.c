@@ -39,22 +39,6 @@ int extract_normalize(const char *path, char *ret, struct err *err)
     return 0;
 }
 
-int extract_path(const struct extract *extract, const char *name, char *ret, struct err *err)
-{
-    const char *prefix = extract->options->prefix;
-    size_t length = prefix ? strlen(prefix) : 0;
-    if (length == 0)
-        return extract_normalize(name, ret, err);
-    if (length + 1 + strlen(name) > TAR_PATH_MAX)
-        return err_set(err, ERR_INVALID, "name longer than %d bytes", TAR_PATH_MAX);
-    if (extract_normalize(name, ret + length + 1, err) < 0)
-        return -1;
-    bool itself = ret[length + 1] == '\0';
-    memcpy(ret, prefix, length);
-    ret[length] = itself ? '\0' : '/';
-    return 0;
-}
-
 void extract_forget_parent(struct extract *extract)
 {
     fd_close(extract->parent_fd);
@@ -103,13 +87,12 @@ static int add_opaque(struct extract *extract, char *path, struct err *err)
 /* The words are Docker's, which name entry and place in this order. */
 static int dir_clash(const struct extract *extract, const struct place *place, const struct tar_entry *entry, const struct stat *st, struct err *err)
 {
-    const char *dest = extract->options->dest_name ? extract->options->dest_name : "/", *prefix = extract->options->prefix;
-    const char *name = place->path + (prefix && *prefix ? strlen(prefix) + 1 : 0);
+    const char *dest = extract->options->dest_name ? extract->options->dest_name : "/";
     if (!extract->options->no_overwrite_dir_non_dir || S_ISDIR(st->st_mode) == (entry->type == TAR_DIR))
         return 0;
     if (entry->type == TAR_DIR)
-        return err_set(err, ERR_INVALID, "cannot overwrite non-directory \"%.200s\" with directory \"%.200s\"", name, dest);
-    return err_set(err, ERR_INVALID, "cannot overwrite directory \"%.200s\" with non-directory \"%.200s\"", name, dest);
+        return err_set(err, ERR_INVALID, "cannot overwrite non-directory \"%.200s\" with directory \"%.200s\"", place->path, dest);
+    return err_set(err, ERR_INVALID, "cannot overwrite directory \"%.200s\" with non-directory \"%.200s\"", place->path, dest);
 }
 
 /* Something is where an entry wants to be: the later entry wins, as with every tar. */
@@ -136,11 +119,11 @@ static int clear_place(struct extract *extract, const struct place *place, const
 }
 
 /* A name that a hard link is to replace may be the link's own target. */
-static bool links_to_itself(const struct extract *extract, const struct tar_entry *entry, const struct place *place)
+static bool links_to_itself(const struct tar_entry *entry, const struct place *place)
 {
     char target[TAR_PATH_MAX + 1];
     struct err ignored;
-    return entry->type == TAR_HARDLINK && extract_path(extract, entry->link, target, &ignored) == 0 && str_eq(target, place->path);
+    return entry->type == TAR_HARDLINK && extract_normalize(entry->link, target, &ignored) == 0 && str_eq(target, place->path);
 }
 
 /* A parent cached under a name that is about to go must not be used again. */
@@ -151,7 +134,7 @@ static int place_node(struct extract *extract, const struct place *place, const 
         return 0;
     if (error != EEXIST)
         return -1;
-    if (links_to_itself(extract, entry, place))
+    if (links_to_itself(entry, place))
         return 0;
     if (clear_place(extract, place, entry, err) < 0)
         return -1;
@@ -197,9 +180,9 @@ static int extract_entry(struct extract *extract, const struct tar_entry *entry,
 {
     char path[TAR_PATH_MAX + 1];
     struct place place;
-    if (extract_path(extract, entry->path, path, err) < 0)
+    if (extract_normalize(entry->path, path, err) < 0)
         return -1;
-    if (!*path || str_eq(path, extract->options->prefix)) /* the root exists; its attributes are not the archive's to change (as Docker) */
+    if (!*path) /* the root exists; its attributes are not the archive's to change (as Docker) */
         return entry->type == TAR_DIR ? 0 : err_set(err, ERR_INVALID, "names the root, but is no directory");
     if (extract_parent(extract, path, &place, err) < 0)
         return -1;

@@ -16,7 +16,6 @@
 struct recipe_writer;
 struct extract_options {
     bool layer;
-    const char *prefix; /* NULL, or the path below the root that names are relative to ("tmp/x"); links are followed inside the root, not inside it */
     bool bounded;     /* the limits of layers on size and free space, for other archives */
     bool drop_xattrs;
     bool no_overwrite_dir_non_dir;

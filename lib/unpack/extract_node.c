@@ -172,7 +172,7 @@ static int make_hardlink(struct extract *extract, const struct place *place, con
     char target[TAR_PATH_MAX + 1];
     const char *name;
     struct stat st;
-    if (extract_path(extract, entry->link, target, err) < 0)
+    if (extract_normalize(entry->link, target, err) < 0)
         return 1;
     AUTO_FD int dir_fd = root_open_parent(extract->root_fd, target, false, &name);
     if (dir_fd < 0 || !*target || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {

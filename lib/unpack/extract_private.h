@@ -30,7 +30,5 @@ struct place {
 int node_make(struct extract *extract, const struct place *place, const struct tar_entry *entry, int *ret_error, struct err *err);
 /* fd >= 0: through it; else the entry is a symlink, device or fifo named by place. */
 int node_set_metadata(struct extract *extract, const struct place *place, const struct tar_entry *entry, int fd, struct err *err);
-/* A name of the archive as a path from the root: normalized, behind the prefix. ret has TAR_PATH_MAX + 1 bytes. */
-int extract_path(const struct extract *extract, const char *name, char *ret, struct err *err);
 int extract_parent(struct extract *extract, const char *path, struct place *ret, struct err *err);
 void extract_forget_parent(struct extract *extract);
