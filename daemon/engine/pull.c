@@ -142,12 +142,8 @@ static int on_manifest(struct pulling *pulling, int sock, const struct job_messa
 {
     struct engine *engine = pulling->engine;
     struct job_pull_have reply = { 0 };
-    if (pulling->has_manifest) { /* the next tag of --all-tags: the one before is complete */
-        if (commit_image(pulling, err) < 0)
-            return -1;
-        codec_clear(&job_pull_manifest_type, &pulling->manifest);
-        pulling->has_manifest = false;
-    }
+    if (pulling->has_manifest)
+        return err_set(err, ERR_INTERNAL, "the fetch worker begins an image before the one before is complete");
     if (job_decode(message, &job_pull_manifest_type, &pulling->manifest, err) < 0)
         return -1;
     pulling->has_manifest = true;
@@ -308,9 +304,23 @@ static int on_blob(struct pulling *pulling, int sock, const struct job_message *
     return err_sys(err, failed, "start a thread");
 }
 
+/* All layers of the image have been handed over and answered. */
+static int on_commit(struct pulling *pulling, int sock, const struct job_message *message, struct err *err)
+{
+    if (!pulling->has_manifest)
+        return err_set(err, ERR_INTERNAL, "the fetch worker ends an image that it never began");
+    if (commit_image(pulling, err) < 0)
+        return -1;
+    codec_clear(&job_pull_manifest_type, &pulling->manifest);
+    pulling->has_manifest = false;
+    return job_send(sock, JOB_REPLY, message->id, NULL, NULL, NULL, 0, err);
+}
+
 static int on_pull_request(void *arg, int sock, const struct job_message *message, struct err *err)
 {
-    return strstr(message->json, "\"request\":\"manifest\"") ? on_manifest(arg, sock, message, err) : on_blob(arg, sock, message, err);
+    if (str_starts(message->json, "{\"request\":\"manifest\""))
+        return on_manifest(arg, sock, message, err);
+    return str_starts(message->json, "{\"request\":\"commit\"") ? on_commit(arg, sock, message, err) : on_blob(arg, sock, message, err);
 }
 
 static int on_pull_progress(void *arg, const struct job_progress *job)
@@ -345,9 +355,7 @@ static int pull_with(struct pulling *pulling, const struct job_pull *params, str
                                 .on_request = on_pull_request, .client_fd = pulling->progress.sink->client_fd };
     int done = worker_run(engine, &call, result, err);
     wait_idle(pulling);
-    if (done < 0)
-        return -1;
-    return pulling->has_manifest ? commit_image(pulling, err) : 0;
+    return done;
 }
 
 static int finish_pull(struct pulling *pulling, bool all_tags)

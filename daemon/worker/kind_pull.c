@@ -154,6 +154,15 @@ static int hand_over(struct pull *pull, size_t index, struct err *err)
     return worker_request(pull->worker, &job_pull_blob_type, &blob, &reply, err);
 }
 
+/* Every layer has been handed over and answered: the image may get its name. */
+static int commit(struct pull *pull, struct err *err)
+{
+    AUTO_JOB_MESSAGE struct job_message reply = JOB_MESSAGE_INIT;
+    char request[] = "commit";
+    struct job_pull_blob blob = { .request = request };
+    return worker_request(pull->worker, &job_pull_blob_type, &blob, &reply, err);
+}
+
 static void *run_queue(void *arg)
 {
     struct pull *pull = arg;
@@ -253,10 +262,11 @@ static void emit_line(void *arg, size_t index, const char *status, int64_t curre
 
 /* ---- layers ---- */
 
-static bool is_wanted(const struct pull *pull, const char *diff_id)
+/* One blob that is several layers comes once. Two blobs said to hold the same tree both come: it may be a lie. */
+static bool is_wanted(const struct pull *pull, const struct job_layer *layer)
 {
     for (size_t i = 0; i < pull->layer_count; i++)
-        if (str_eq(pull->layers[i].layer->diff_id, diff_id))
+        if (str_eq(pull->layers[i].layer->digest, layer->digest))
             return true;
     return false;
 }
@@ -273,7 +283,7 @@ static void choose_layers(struct pull *pull, char *const *have)
         const struct job_layer *layer = &manifest->layers.items[i];
         struct wanted_layer wanted = { .layer = layer, .fd = -1 };
         registry_job_short_id(layer->digest, wanted.id);
-        bool has = strv_contains(have, layer->diff_id) || is_wanted(pull, layer->diff_id);
+        bool has = strv_contains(have, layer->diff_id) || is_wanted(pull, layer);
         if (!has)
             pull->layers[pull->layer_count++] = wanted;
         if (!known || !has)
@@ -358,7 +368,7 @@ static int pull_one(struct pull *pull, const char *what, struct err *err)
         return -1;
     choose_layers(pull, have.have);
     codec_clear(&job_pull_have_type, &have);
-    if (fetch_layers(pull, err) < 0)
+    if (fetch_layers(pull, err) < 0 || commit(pull, err) < 0)
         return -1; /* nothing is freed: another thread may still look at it, and the process ends */
     strv_append(&pull->result.digests, pull->manifest.digest);
     strv_append(&pull->result.tags, pull->manifest.tag);

@@ -57,7 +57,7 @@ struct job_pull_have {
     char **have; /* diff ids present: not fetched ("Already exists"); the config digest too when the image itself is known */
 };
 struct job_pull_blob { /* JOB_REQUEST "blob": a verified compressed blob lies in the spool as <hex>. Reply (any) = daemon took it */
-    char *request;      /* "blob" */
+    char *request;      /* "blob"; or "commit", alone: the image of the last manifest is complete, the reply says that it is named */
     char *digest, *diff_id, *media_type, *file; /* file: name in the spool directory */
     int64_t size;
 };

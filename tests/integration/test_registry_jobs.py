@@ -148,7 +148,7 @@ def test_pull_all_tags():
         done = pull(stub, "a/one", all_tags=True)
         equal(done.result, {"digests": digests, "tags": ["v0", "v1", "v2", "v3", "v4"]})
         equal(len(stub.seen("GET", "/tags/list")), 3)
-        equal(len(done.blobs), 5)
+        equal((len(done.blobs), done.committed), (5, 5))
         refused(pull, stub, "no/one", all_tags=True, kind="not_found", text="no/one not found: name unknown: repository name not known to registry")
 
 

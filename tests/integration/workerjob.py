@@ -108,6 +108,7 @@ class Pull(Job):
     def __init__(self, worker, reference, have=(), spool=None, environment=None, prefix=(), on_blob=None, **params):
         self.spool = spool or tempfile.mkdtemp(prefix="spool-")
         os.chmod(os.path.dirname(self.spool) if spool else self.spool, 0o755)
+        self.committed = 0
         self.have, self.manifests, self.blobs, self.on_blob = list(have), [], {}, on_blob
         fd = os.open(self.spool, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -123,6 +124,9 @@ class Pull(Job):
         if name == "manifest":
             self.manifests.append(message)
             return {"have": self.have}, ()
+        if name == "commit":
+            self.committed += 1
+            return {}, ()
         assert name == "blob", name
         path = os.path.join(self.spool, message["file"])
         with open(path, "rb") as file:
