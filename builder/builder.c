@@ -88,18 +88,26 @@ static void warn_of_text(struct builder *builder)
             builder->file.empty_continuations[i]);
 }
 
+static size_t count_global_args(const struct builder *builder)
+{
+    size_t count = 0;
+    while (count < builder->file.count && str_eq(builder->file.instructions[count].kind->name, "ARG"))
+        count++;
+    return count;
+}
+
 static int plan_all(struct builder *builder, struct err *err)
 {
     if (graph_make(builder, err) < 0)
         return -1;
-    for (size_t i = 0; i < builder->file.count && str_eq(builder->file.instructions[i].kind->name, "ARG"); i++)
-        builder->steps_total++;
+    builder->steps_total = count_global_args(builder);
     for (size_t i = 0; i <= builder->target->index; i++) {
         struct build_stage *stage = &builder->stages[i];
         if (!stage->needed)
             continue;
         if (plan_stage(stage, err) < 0)
             return -1;
+        stage->first_step = builder->steps_total + 1;
         builder->steps_total += 1 + stage->step_count;
     }
     return 0;
@@ -107,13 +115,9 @@ static int plan_all(struct builder *builder, struct err *err)
 
 static int make_all(struct builder *builder, struct err *err)
 {
-    for (size_t i = 0; i < builder->file.count && str_eq(builder->file.instructions[i].kind->name, "ARG"); i++)
-        say(builder, "Step %zu/%zu : %s\n", ++builder->steps_shown, builder->steps_total,
-            builder->file.instructions[i].original);
-    for (size_t i = 0; i <= builder->target->index; i++)
-        if (builder->stages[i].needed && make_stage(&builder->stages[i], err) < 0)
-            return -1;
-    return 0;
+    for (size_t i = 0; i < count_global_args(builder); i++)
+        say(builder, "Step %zu/%zu : %s\n", i + 1, builder->steps_total, builder->file.instructions[i].original);
+    return make_all_stages(builder, err);
 }
 
 static void show_tags(struct builder *builder)
@@ -153,38 +157,63 @@ static int finish(struct builder *builder, char **ret_image_id, struct err *err)
     return 0;
 }
 
-static void builder_done(struct builder *builder)
+static struct builder *builder_new(const struct build_backend *backend, const struct job_build *params, int job_fd)
 {
+    struct builder *builder = xcalloc(1, sizeof *builder);
+    *builder = (struct builder){
+        .backend = backend, .params = params, .job_fd = job_fd, .context_fd = -1, .held_back = BUF_INIT(BUF_TEXT_MAX)
+    };
+    builder->results = map_new();
+    mutex_init(&builder->lock);
+    mutex_init(&builder->binds_lock);
+    cond_init(&builder->moved);
+    return builder;
+}
+
+static void builder_free(struct builder *builder)
+{
+    void *value;
+    for (size_t cursor = 0; map_next(builder->results, &cursor, NULL, &value);) {
+        codec_clear(&build_cache_value_type, value);
+        free(value);
+    }
+    map_free(builder->results);
     graph_free(builder);
     images_free(builder);
     dockerfile_done(&builder->file);
     strv_free(builder->global_args);
     strv_free(builder->consumed);
     strv_free(builder->binds);
+    strv_free(builder->keys_at_work);
     buf_done(&builder->held_back);
     free(builder->context_path);
     fd_close(builder->context_fd);
+    mutex_done(&builder->lock);
+    mutex_done(&builder->binds_lock);
+    cond_done(&builder->moved);
+    free(builder);
 }
 
 int builder_run(const struct build_backend *backend, const struct job_build *params, const char *text, size_t length,
                 int job_fd, char **ret_image_id, struct err *err)
 {
-    struct builder builder = {
-        .backend = backend, .params = params, .job_fd = job_fd, .context_fd = -1, .held_back = BUF_INIT(BUF_TEXT_MAX)
-    };
-    int r = dockerfile_parse(text, length, &builder.file, err);
+    struct builder *builder = builder_new(backend, params, job_fd);
+    int r = dockerfile_parse(text, length, &builder->file, err);
     if (r == 0)
-        r = read_params(&builder, err);
+        r = read_params(builder, err);
     if (r == 0)
-        r = plan_all(&builder, err);
+        r = plan_all(builder, err);
     if (r == 0) {
-        warn_of_text(&builder);
-        r = make_all(&builder, err);
+        warn_of_text(builder);
+        r = make_all(builder, err);
     }
     if (r == 0)
-        r = finish(&builder, ret_image_id, err);
+        r = finish(builder, ret_image_id, err);
     else
-        say_held_back(&builder);
-    builder_done(&builder);
+        say_held_back(builder);
+    if (r < 0 && backend->impatient && schedule_is_busy(builder))
+        return -1; /* threads may still be at work in it */
+    schedule_wait(builder);
+    builder_free(builder);
     return r;
 }

@@ -13,8 +13,12 @@ struct build_backend {
      * beside the request or is -1; *ret_fd (may be NULL) is a fd beside the reply or -1, the caller's. */
     int (*call)(void *arg, enum build_verb verb, const void *request, int fd, void *reply, int *ret_fd,
                 struct err *err);
-    /* A line of the build's answer. Called from another thread while "run" goes on. */
+    /* A line of the build's answer. */
     int (*progress)(void *arg, const struct job_progress *progress, struct err *err);
+    /* Independent stages are made by threads of their own, so both functions are called from several at once. A failure
+     * of one returns from builder_run() when the others have ended what they are at; impatient: at once, and the caller
+     * leaves everything it gave in place until the process ends. */
+    bool impatient;
 };
 
 /* The Dockerfile of a context (name "" = "Dockerfile", then "dockerfile"), and the patterns of NAME.dockerignore or

@@ -111,7 +111,7 @@ static int inner_word(struct scan *scan, int stop, bool raw, char **ret, struct 
         *ret = buf_take(&out.text);
     output_done(&out);
     if (r < 0 && !*scan->at && err->kind == ERR_INVALID && str_starts(err->text, "unexpected end"))
-        r = err_set(err, ERR_INVALID, "syntax error: missing '%c'", stop);
+        r = err_set(err, ERR_INVALID, "syntax error: missing '%c'%s", stop, stop == '/' ? " in ${}" : "");
     return r;
 }
 

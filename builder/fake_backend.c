@@ -65,7 +65,7 @@ static int do_digest(struct fake_backend *fake, const struct job_build_copy *cop
     for (char **source = copy->sources; source && *source; source++) {
         const char *content = map_get(fake->files, *source);
         if (!content)
-            return err_set(err, ERR_NOT_FOUND, "\"/%s\": not found", *source);
+            return err_set(err, ERR_NOT_FOUND, "\"%s%s\": not found", **source == '/' ? "" : "/", *source);
         buf_printf(&all, "%s=%s\n", *source, content);
     }
     hash_bytes(all.data, all.length, digest);
@@ -85,8 +85,12 @@ static int do_copy(struct fake_backend *fake, const struct job_build_copy *copy,
                                       inline_names, copy->target, copy->chown, copy->unpack ? " unpack" : "");
     buf_puts(&fake->log, line);
     buf_puts(&fake->layer, line);
-    for (char **source = copy->sources; source && *source; source++)
-        buf_puts(&fake->layer, map_get(fake->files, *source));
+    for (char **source = copy->sources; source && *source; source++) {
+        const char *content = map_get(fake->files, *source);
+        if (!content)
+            return err_set(err, ERR_NOT_FOUND, "lstat %s: no such file or directory", *source);
+        buf_puts(&fake->layer, content);
+    }
     for (char **text = copy->inline_contents; text && *text; text++)
         buf_puts(&fake->layer, *text);
     return 0;
@@ -95,9 +99,11 @@ static int do_copy(struct fake_backend *fake, const struct job_build_copy *copy,
 static int do_cache_put(struct fake_backend *fake, const struct build_cache_put *ask)
 {
     struct build_cache_value *value = xcalloc(1, sizeof *value);
-    *value = (struct build_cache_value){
-        .found = true, .diff_id = xstrdup(ask->diff_id), .size = ask->size, .created_unix_ns = ask->created_unix_ns
-    };
+    *value = (struct build_cache_value){ .found = true,
+                                         .diff_id = xstrdup(ask->diff_id),
+                                         .size = ask->size,
+                                         .created_unix_ns = ask->created_unix_ns,
+                                         .extra = xstrdup(ask->extra) };
     struct build_cache_value *old = map_set(fake->cache, ask->key, value);
     if (old)
         codec_clear(&build_cache_value_type, old);
@@ -117,9 +123,9 @@ static int do_image(struct fake_backend *fake, const struct build_image *ask, st
     return 0;
 }
 
-static int call(void *arg, enum build_verb verb, const void *request, int fd, void *reply, int *ret_fd, struct err *err)
+static int answer(struct fake_backend *fake, enum build_verb verb, const void *request, int fd, void *reply,
+                  int *ret_fd, struct err *err)
 {
-    struct fake_backend *fake = arg;
     const struct build_cache_value *known;
     if (ret_fd)
         *ret_fd = -1;
@@ -160,6 +166,15 @@ static int call(void *arg, enum build_verb verb, const void *request, int fd, vo
     return err_set(err, ERR_UNSUPPORTED, "the fake has no such verb");
 }
 
+static int call(void *arg, enum build_verb verb, const void *request, int fd, void *reply, int *ret_fd, struct err *err)
+{
+    struct fake_backend *fake = arg;
+    mutex_lock(&fake->lock);
+    int r = answer(fake, verb, request, fd, reply, ret_fd, err);
+    mutex_unlock(&fake->lock);
+    return r;
+}
+
 static int progress(void *arg, const struct job_progress *line, struct err *err)
 {
     struct fake_backend *fake = arg;
@@ -174,6 +189,7 @@ void fake_backend_init(struct fake_backend *fake)
 {
     *fake = (struct fake_backend){ .log = BUF_INIT(LIMIT), .output = BUF_INIT(LIMIT), .layer = BUF_INIT(LIMIT) };
     fake->backend = (struct build_backend){ .arg = fake, .call = call, .progress = progress };
+    mutex_init(&fake->lock);
     fake->images = map_new();
     fake->files = map_new();
     fake->cache = map_new();
@@ -193,6 +209,7 @@ void fake_backend_done(struct fake_backend *fake)
         codec_clear(&build_cache_value_type, value);
         free(value);
     }
+    mutex_done(&fake->lock);
     map_free(fake->cache);
     map_free(fake->images);
     map_free(fake->files);

@@ -3,9 +3,11 @@
 #pragma once
 #include "builder/builder.h"
 #include "lib/base/map.h"
+#include "lib/base/sync.h"
 
 struct fake_backend {
     struct build_backend backend;
+    struct mutex lock;
     struct buf log;     /* a line per verb that does something */
     struct buf output;  /* what the client sees */
     struct map *images; /* reference -> config text; "missing" images are not there */

@@ -284,7 +284,9 @@ static int split_stages(struct builder *builder, struct err *err)
         struct instruction *insn = &file->instructions[i];
         if (str_eq(insn->kind->name, "FROM")) {
             size_t index = builder->stage_count++;
-            builder->stages[index] = (struct build_stage){ .builder = builder, .index = index, .commands = insn + 1 };
+            builder->stages[index] = (struct build_stage){
+                .builder = builder, .index = index, .commands = insn + 1, .output = BUF_INIT(BUF_TEXT_MAX)
+            };
         } else if (builder->stage_count) {
             builder->stages[builder->stage_count - 1].command_count++;
         } else if (!str_eq(insn->kind->name, "ARG")) {

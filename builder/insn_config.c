@@ -167,7 +167,7 @@ static bool signal_known(const char *name)
     };
     int64_t number;
     if (str_to_i64(name, &number) == 0)
-        return number >= 1 && number <= 64;
+        return number != 0 && number >= INT32_MIN && number <= INT32_MAX;
     if (strncasecmp(name, "SIG", 3) == 0)
         name += 3;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -214,7 +214,7 @@ static bool port_number(const char *text, size_t length, unsigned *ret)
 static int add_ports(char *spec, char ***ports, struct err *err)
 {
     char *slash = strchr(spec, '/');
-    AUTO_FREE char *proto = xstrdup(slash ? slash + 1 : "tcp");
+    AUTO_FREE char *proto = xstrdup(slash && slash[1] ? slash + 1 : "tcp");
     str_lower(proto);
     if (!str_eq(proto, "tcp") && !str_eq(proto, "udp") && !str_eq(proto, "sctp"))
         return err_set(err, ERR_INVALID, "invalid port: \"%s\": invalid proto: %s", spec, slash + 1);
@@ -223,7 +223,8 @@ static int add_ports(char *spec, char ***ports, struct err *err)
     const char *colon = strrchr(spec, ':');
     const char *range = colon ? colon + 1 : spec, *dash = strchr(range, '-');
     if (!*range)
-        return err_set(err, ERR_INVALID, "no port specified: %s<empty>", spec);
+        return err_set(err, ERR_INVALID, "invalid port: \"%s%s%s\": no port specified", spec, slash ? "/" : "",
+                       slash ? slash + 1 : "");
     unsigned first, last;
     bool good = port_number(range, dash ? (size_t)(dash - range) : strlen(range), &first);
     last = first;

@@ -3,6 +3,7 @@
 #include "builder/stage.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
+#include "lib/oci/digest.h"
 
 static bool is_url(const char *source)
 {
@@ -87,6 +88,8 @@ static int read_sources(struct build_stage *stage, const struct instruction *ins
         if (stage_expand(stage, insn->args[i], &source, err) < 0)
             return -1;
         buf_printf(shown, " %s", source);
+        if (!copy->is_add && is_url(source))
+            return err_set(err, ERR_INVALID, "source can't be a URL for COPY");
         if (!copy->is_add || (!is_url(source) && !is_git(source)))
             strv_append(&copy->sources, source);
         else if (add_remote(insn, source, copy, err) < 0)
@@ -146,10 +149,10 @@ static int check_sources(const struct copy_step *copy, struct err *err)
     if (str_empty(copy->checksum))
         return 0;
     if (!copy->urls)
-        return err_set(err, ERR_INVALID, "checksum can't be specified for non-HTTP(S) sources");
+        return err_set(err, ERR_INVALID, "checksum requires HTTP(S) or Git sources");
     if (strv_length(copy->urls) > 1 || copy->sources || copy->inline_names)
         return err_set(err, ERR_INVALID, "checksum can't be specified for multiple sources");
-    return 0;
+    return digest_validate(copy->checksum, err);
 }
 
 int apply_copy(struct build_stage *stage, struct instruction *insn, struct err *err)

@@ -11,16 +11,17 @@ int apply_workdir(struct build_stage *stage, struct instruction *insn, struct er
         return -1;
     struct image_config_config *config = stage->config.config;
     AUTO_FREE char *joined = stage_path(stage, written);
-    char *path = path_clean(joined);
+    AUTO_FREE char *clean = path_clean(joined);
+    char *kept = xstrdup(*written == '/' ? written : clean); /* an absolute one stays as it was written */
     free(config->working_dir);
-    config->working_dir = path;
-    if (str_eq(path, "/")) {
-        stage_history(stage, false, "WORKDIR %s", path);
+    config->working_dir = kept;
+    if (str_eq(kept, "/")) {
+        stage_history(stage, false, "WORKDIR %s", kept);
         return 0;
     }
     struct step *step = stage_step(stage, STEP_WORKDIR);
-    step->workdir = xstrdup(path);
+    step->workdir = xstrdup(clean);
     step->owner = xstrdup(config->user ? config->user : "");
-    step->history = stage_history(stage, true, "WORKDIR %s", path);
+    step->history = stage_history(stage, true, "WORKDIR %s", kept);
     return 0;
 }

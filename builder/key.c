@@ -12,7 +12,7 @@
 
 #include <inttypes.h>
 
-#define KEY_VERSION "holk build key 1"
+#define KEY_VERSION "holk build key 2"
 
 struct key {
     struct hash hash;
@@ -45,6 +45,7 @@ static void key_begin(struct key *key, const char *kind, const struct making *ma
     add_text(key, KEY_VERSION);
     add_text(key, kind);
     add_list(key, making->stage->diff_ids);
+    add_text(key, making->stage->key);
 }
 
 static void key_end(struct key *key, char ret[KEY_SIZE])
@@ -75,7 +76,7 @@ static int add_files(struct key *key, struct making *making, const struct files 
     struct job_build_copy copy;
     struct job_build_copy_result result = { 0 };
     static char digest[] = "digest";
-    bool any, elsewhere = files->source->kind != SOURCE_CONTEXT;
+    bool elsewhere = files->source->kind != SOURCE_CONTEXT;
     if (elsewhere)
         *same = false;
     add_list(key, files->sources);
@@ -84,10 +85,8 @@ static int add_files(struct key *key, struct making *making, const struct files 
         return 0;
     }
     copy_job_init(&copy, NULL);
-    if (source_of_copy(making->builder, files->source, &copy, &any, err) < 0)
+    if (source_of_copy(making->builder, files->source, &copy, err) < 0)
         return -1;
-    if (!any)
-        return copy_missing(files->sources[0], files->source, err);
     copy.op = digest;
     copy.sources = files->sources;
     copy.exclude = files->exclude;

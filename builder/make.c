@@ -9,15 +9,15 @@
 
 /* ---- what is shown ---- */
 
-static void show_step(struct builder *builder, const char *text)
+static void show_step(struct build_stage *stage, size_t number, const char *text)
 {
-    say(builder, "Step %zu/%zu : %s", ++builder->steps_shown, builder->steps_total, text);
-    say(builder, "\n");
+    stage_say(stage, "Step %zu/%zu : %s", stage->first_step + number, stage->builder->steps_total, text);
+    stage_say(stage, "\n");
 }
 
 static void show_result(struct build_stage *stage)
 {
-    say(stage->builder, " ---> %.*s\n", SHORT_ID, stage->chain);
+    stage_say(stage, " ---> %.*s\n", SHORT_ID, stage->chain);
 }
 
 /* A step's place in the build as one number; nothing but what is shown depends on it. */
@@ -30,21 +30,44 @@ static void move_chain(struct build_stage *stage, const char *text, const char *
 
 /* ---- the memory of layers ---- */
 
+/* What this very build has made counts also when the engine's memory is not to be used. */
 static int recall(struct making *making, char *key, struct build_cache_value *ret, struct err *err)
 {
+    struct builder *builder = making->builder;
     AUTO_FREE char *verb = verb_name(BUILD_CACHE_GET);
     struct build_cache_get request = { verb, key };
-    return ask(making->builder, BUILD_CACHE_GET, &request, ret, err);
+    mutex_lock(&builder->lock);
+    const struct build_cache_value *made = map_get(builder->results, key);
+    if (made)
+        codec_copy(&build_cache_value_type, ret, made);
+    mutex_unlock(&builder->lock);
+    return made || builder->params->no_cache ? 0 : ask(builder, BUILD_CACHE_GET, &request, ret, err);
+}
+
+static void keep_result(struct builder *builder, const char *key, const struct build_cache_value *value)
+{
+    struct build_cache_value *copy = xcalloc(1, sizeof *copy);
+    codec_copy(&build_cache_value_type, copy, value);
+    mutex_lock(&builder->lock);
+    struct build_cache_value *old = map_set(builder->results, key, copy);
+    mutex_unlock(&builder->lock);
+    if (old)
+        codec_clear(&build_cache_value_type, old);
+    free(old);
 }
 
 static int remember(struct making *making, char *key, const struct build_cache_value *value, struct err *err)
 {
     AUTO_FREE char *verb = verb_name(BUILD_CACHE_PUT);
-    char extra[] = "";
-    struct build_cache_put request = {
-        verb, key, value->diff_id, value->size, value->created_unix_ns, extra, making->step->text
-    };
+    struct build_cache_put request = { .request = verb,
+                                       .key = key,
+                                       .diff_id = value->diff_id,
+                                       .size = value->size,
+                                       .created_unix_ns = value->created_unix_ns,
+                                       .extra = value->extra,
+                                       .description = making->step->text };
     struct build_nothing reply = { 0 };
+    keep_result(making->builder, key, value);
     int r = ask(making->builder, BUILD_CACHE_PUT, &request, &reply, err);
     codec_clear(&build_nothing_type, &reply);
     return r;
@@ -101,35 +124,52 @@ static int make_layer(struct making *making, struct build_cache_value *ret, stru
         return -1;
     bool runs = making->step->kind == STEP_RUN;
     if (runs)
-        say(making->builder, " ---> Running in %.*s\n", SHORT_ID, making->scratch.id);
+        stage_say(making->stage, " ---> Running in %.*s\n", SHORT_ID, making->scratch.id);
     if (work(making, err) < 0) {
         (void)end_layer(making, false, NULL, &ignored);
         return -1;
     }
     if (runs && making->builder->params->remove)
-        say(making->builder, " ---> Removed intermediate container %.*s\n", SHORT_ID, making->scratch.id);
+        stage_say(making->stage, " ---> Removed intermediate container %.*s\n", SHORT_ID, making->scratch.id);
     return end_layer(making, true, ret, err);
 }
 
-/* Both keys, the quick one first (key.c); the second is only made when the first finds nothing. */
-static int find_or_make(struct making *making, struct build_cache_value *ret, bool *ret_cached, struct err *err)
+/* Both keys, the quick one first (key.c); the second is only made when the first finds nothing. It goes with the result
+ * as `extra`. */
+static int find_or_make_claimed(struct making *making, char *quick, bool same, struct build_cache_value *ret,
+                                bool *ret_cached, struct err *err)
 {
-    char quick[KEY_SIZE], full[KEY_SIZE];
-    bool same, may_use = !making->builder->params->no_cache;
-    if (step_key(making, false, quick, &same, err) < 0 || (may_use && recall(making, quick, ret, err) < 0))
+    char full[KEY_SIZE];
+    if (recall(making, quick, ret, err) < 0)
         return -1;
     *ret_cached = ret->found;
     if (ret->found)
         return 0;
-    if (!same && (step_key(making, true, full, &same, err) < 0 || (may_use && recall(making, full, ret, err) < 0)))
+    str_copy(full, sizeof full, quick);
+    if (!same && (step_key(making, true, full, &same, err) < 0 || recall(making, full, ret, err) < 0))
         return -1;
     *ret_cached = ret->found;
     if (!ret->found) {
         codec_clear(&build_cache_value_type, ret);
-        if (make_layer(making, ret, err) < 0 || (!same && remember(making, full, ret, err) < 0))
+        if (make_layer(making, ret, err) < 0)
+            return -1;
+        ret->extra = xstrdup(full);
+        if (!str_eq(full, quick) && remember(making, full, ret, err) < 0)
             return -1;
     }
     return remember(making, quick, ret, err);
+}
+
+static int find_or_make(struct making *making, struct build_cache_value *ret, bool *ret_cached, struct err *err)
+{
+    char quick[KEY_SIZE];
+    bool same;
+    if (step_key(making, false, quick, &same, err) < 0)
+        return -1;
+    schedule_claim(making->builder, quick);
+    int r = find_or_make_claimed(making, quick, same, ret, ret_cached, err);
+    schedule_release(making->builder, quick);
+    return r;
 }
 
 static void set_created(struct build_stage *stage, size_t record, int64_t created_unix_ns)
@@ -164,8 +204,9 @@ static int make_layer_step(struct build_stage *stage, struct step *step, struct 
     if (r == 0) {
         strv_append(&stage->diff_ids, value.diff_id);
         set_created(stage, step->history, value.created_unix_ns);
+        str_copy(stage->key, sizeof stage->key, value.extra ? value.extra : "");
         if (cached)
-            say(stage->builder, " ---> Using cache\n");
+            stage_say(stage, " ---> Using cache\n");
         move_chain(stage, step->text, value.diff_id);
         show_result(stage);
     }
@@ -181,8 +222,8 @@ static void begin_stage(struct build_stage *stage)
     const struct build_stage *base = stage->base;
     if (base) {
         stage->diff_ids = strv_dup(base->diff_ids);
-        stage->mount_points_known = base->mount_points_known;
         str_copy(stage->chain, sizeof stage->chain, base->chain);
+        str_copy(stage->key, sizeof stage->key, base->key);
         for (size_t i = 0; i < base->config.history.count; i++) { /* times are known only now */
             free(stage->config.history.items[i].created);
             stage->config.history.items[i].created = xstrdup(base->config.history.items[i].created);
@@ -192,11 +233,27 @@ static void begin_stage(struct build_stage *stage)
         stage->diff_ids = strv_dup(stage->image->resolved.diff_ids);
         str_copy(stage->chain, sizeof stage->chain, hex ? hex : "");
     }
-    show_step(stage->builder, stage->from_text);
+    show_step(stage, 0, stage->from_text);
     show_result(stage);
     if (stage->trigger_count)
-        say(stage->builder, "# Executing %zu build trigger%s\n", stage->trigger_count,
-            stage->trigger_count == 1 ? "" : "s");
+        stage_say(stage, "# Executing %zu build trigger%s\n", stage->trigger_count,
+                  stage->trigger_count == 1 ? "" : "s");
+}
+
+/* Until the stages that the step reads from are made. */
+static int wait_for_sources(struct build_stage *stage, const struct step *step, struct err *err)
+{
+    if (schedule_go_on(stage->builder, err) < 0)
+        return -1;
+    if (step->kind == STEP_COPY && step->copy.source.kind == SOURCE_STAGE &&
+        schedule_wait_for(stage, step->copy.source.stage, err) < 0)
+        return -1;
+    for (size_t i = 0; i < step->run.mount_count; i++) {
+        const struct build_source *source = &step->run.mounts[i].source;
+        if (source->kind == SOURCE_STAGE && schedule_wait_for(stage, source->stage, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int make_stage(struct build_stage *stage, struct err *err)
@@ -204,7 +261,9 @@ int make_stage(struct build_stage *stage, struct err *err)
     begin_stage(stage);
     for (size_t i = 0; i < stage->step_count; i++) {
         struct step *step = &stage->steps[i];
-        show_step(stage->builder, step->text);
+        if (wait_for_sources(stage, step, err) < 0)
+            return -1;
+        show_step(stage, i + 1, step->text);
         if (step->kind != STEP_PLAIN) {
             if (make_layer_step(stage, step, err) < 0)
                 return -1;
@@ -213,6 +272,5 @@ int make_stage(struct build_stage *stage, struct err *err)
         move_chain(stage, step->text, "");
         show_result(stage);
     }
-    stage->made = true;
     return 0;
 }

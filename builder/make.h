@@ -23,14 +23,13 @@ char *verb_name(enum build_verb verb); /* owned: requests hold it as char * */
 int source_lowers(struct builder *builder, const struct build_source *source, char *const **ret,
                   struct err *err);                              /* borrowed, top first; NULL = no layers */
 char *const *source_diff_ids(const struct build_source *source); /* borrowed */
-/* Fills where the files of a copy come from (borrowed members). false: there are none at all. */
+/* Fills where the files of a copy come from (borrowed members). */
 int source_of_copy(struct builder *builder, const struct build_source *source, struct job_build_copy *copy,
-                   bool *ret_any, struct err *err);
+                   struct err *err);
 /* An empty job with all texts set; dest is the layer in the making unless NULL. */
 void copy_job_init(struct job_build_copy *copy, const struct build_scratch *dest);
 int copy_job(struct builder *builder, const struct job_build_copy *copy, struct job_build_copy_result *ret,
              struct err *err);
-int copy_missing(const char *path, const struct build_source *source, struct err *err);
 
 /* key.c: the key of a step that makes a layer. by_content: files that come from other stages count by what they are;
  * else by the layers they lie in, which is quick to tell. *ret_same: the step has no such files. */

@@ -29,6 +29,7 @@ static void job_of_step(const struct making *making, struct job_build_copy *job)
     job->chmod = copy->chmod;
     job->is_add = copy->is_add;
     job->target_is_dir = copy->target_is_dir;
+    job->may_link = true; /* nobody writes a layer */
 }
 
 static int run_copy(struct making *making, const struct job_build_copy *job, struct err *err)
@@ -66,12 +67,9 @@ static int copy_files(struct making *making, struct err *err)
 {
     const struct copy_step *copy = &making->step->copy;
     struct job_build_copy job;
-    bool any;
     job_of_step(making, &job);
-    if (source_of_copy(making->builder, &copy->source, &job, &any, err) < 0)
+    if (source_of_copy(making->builder, &copy->source, &job, err) < 0)
         return -1;
-    if (!any && copy->sources)
-        return copy_missing(copy->sources[0], &copy->source, err);
     job.sources = copy->sources;
     job.inline_names = copy->inline_names;
     job.inline_contents = copy->inline_contents;

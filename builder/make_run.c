@@ -8,14 +8,10 @@
 #include <pthread.h>
 #include <unistd.h>
 
-/* What a container puts over its root; not part of a layer unless it was there before. */
-static const char *const own_mount_points[] = { "/proc",      "/sys",          "/dev",
-                                                "/etc/hosts", "/etc/hostname", "/etc/resolv.conf" };
-
 /* ---- output ---- */
 
 struct pump {
-    struct builder *builder;
+    struct build_stage *stage;
     int fd;
 };
 #define PUMP_SIZE 8192
@@ -46,7 +42,7 @@ static void *pump_output(void *arg)
         size_t length = kept + (got > 0 ? (size_t)got : 0);
         kept = got > 0 ? unfinished(bytes, length) : 0;
         if (length > kept)
-            say_bytes(pump->builder, bytes, length - kept);
+            stage_say_bytes(pump->stage, bytes, length - kept);
         if (got <= 0)
             return NULL;
         memmove(bytes, bytes + length - kept, kept);
@@ -64,23 +60,16 @@ static int copy_op(struct making *making, char *op, char **paths, struct job_bui
     return copy_job(making->builder, &job, ret, err);
 }
 
-/* Those of the mount points that are missing. Once all of a container's own were found, they are taken to stay. */
+/* The mount points that are missing. A container's own (/proc, /etc/hosts and the like) are never: the engine has them
+ * below the layers. */
 static int probe(struct making *making, const struct run_mounts *mounts, char ***ret, struct err *err)
 {
     static char probe_op[] = "probe";
     struct job_build_copy_result result = { 0 };
-    CLEANUP(strv_free) char **paths = NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(own_mount_points) && !making->stage->mount_points_known; i++)
-        strv_append(&paths, own_mount_points[i]);
-    strv_extend(&paths, mounts->targets);
-    if (!paths)
+    if (!mounts->targets)
         return 0;
-    if (copy_op(making, probe_op, paths, &result, err) < 0)
+    if (copy_op(making, probe_op, mounts->targets, &result, err) < 0)
         return -1;
-    bool all = true;
-    for (size_t i = 0; i < ARRAY_SIZE(own_mount_points); i++)
-        all = all && !strv_contains(result.paths, own_mount_points[i]);
-    making->stage->mount_points_known = making->stage->mount_points_known || all;
     *ret = take_ptr(&result.paths);
     codec_clear(&job_build_copy_result_type, &result);
     return 0;
@@ -101,9 +90,16 @@ static int unstub(struct making *making, char **paths, struct err *err)
 
 static char **environment(const struct making *making)
 {
+    const struct run_step *run = &making->step->run;
     char **list = args_proxies(making->builder);
-    for (char **item = making->step->run.env; item && *item; item++)
+    for (char **item = run->env; item && *item; item++)
         strv_env_set(&list, *item);
+    for (size_t i = 0; i < run->mount_count; i++)
+        if (run->mounts[i].kind == MOUNT_SECRET &&
+            run->mounts[i].env) { /* a secret that was not given is an empty one */
+            AUTO_FREE char *assignment = str_format("%s=", run->mounts[i].env);
+            strv_env_set(&list, assignment);
+        }
     return list;
 }
 
@@ -126,9 +122,9 @@ static int start_pump(struct pump *pump, pthread_t *ret, int *ret_write_fd, stru
 static int run_command(struct making *making, const struct run_mounts *mounts, struct build_ran *ret, struct err *err)
 {
     struct run_step *run = &making->step->run;
-    struct pump pump = { .builder = making->builder };
+    struct pump pump = { .stage = making->stage };
     pthread_t thread;
-    int write_fd;
+    int write_fd = -1;
     if (start_pump(&pump, &thread, &write_fd, err) < 0)
         return -1;
     AUTO_FREE char *verb = verb_name(BUILD_RUN);
@@ -157,7 +153,8 @@ static int judge(struct making *making, const struct build_ran *ran, struct err 
     const char *shown = making->step->run.shown;
     if (ran->started && ran->exit_code == 0)
         return 0;
-    say_exit_code(making->builder, ran->exit_code);
+    making->stage->failed_command = true;
+    making->stage->exit_code = ran->exit_code;
     if (ran->started)
         return err_set(err, ERR_INVALID, "The command '%.800s' returned a non-zero code: %" PRId64, shown,
                        ran->exit_code);

@@ -61,6 +61,7 @@ struct option_row {
     option_fn set;
     unsigned types; /* bits of enum mount_kind where it may stand */
     bool flag;      /* may stand without a value */
+    bool of_file;   /* says how a file looks: another complaint where it may not stand */
 };
 #define ONLY(kind) (1U << (kind))
 #define ALL_TYPES 0x1fU
@@ -205,9 +206,9 @@ static const struct option_row rows[] = {
     { "size", set_size, ONLY(MOUNT_TMPFS), false },
     { "id", set_id, ALL_TYPES, false },
     { "sharing", set_sharing, ONLY(MOUNT_CACHE), false },
-    { "mode", set_mode, FILE_TYPES, false },
-    { "uid", set_uid, FILE_TYPES, false },
-    { "gid", set_gid, FILE_TYPES, false },
+    { "mode", set_mode, FILE_TYPES, false, .of_file = true },
+    { "uid", set_uid, FILE_TYPES, false, .of_file = true },
+    { "gid", set_gid, FILE_TYPES, false, .of_file = true },
     { "env", set_env, ONLY(MOUNT_SECRET), false },
 };
 
@@ -235,6 +236,8 @@ static int read_field(struct build_stage *stage, struct step_mount *mount, const
         return err_set(err, ERR_INVALID, "invalid field '%s' must be a key=value pair", field);
     if (!row)
         return unknown_key(key, field, err);
+    if (!(row->types & ONLY(mount->kind)) && row->of_file)
+        return err_set(err, ERR_INVALID, "%s not allowed for \"%s\" type mounts", key, mount_types[mount->kind]);
     if (!(row->types & ONLY(mount->kind)))
         return err_set(err, ERR_INVALID, "unexpected key '%s' for mount type '%s'", key, mount_types[mount->kind]);
     if (equals && stage_expand(stage, equals + 1, &value, err) < 0)

@@ -41,6 +41,8 @@ int split_names(struct instruction *insn, const char *rest, char escape, struct 
 int split_health(struct instruction *insn, const char *rest, char escape, struct err *err);
 /* Words with their quotes kept. */
 char **words_quoted(const char *rest, char escape);
+/* A JSON list of strings (json_words.c). 1: *ret has them; 0: this is no JSON list; -1: it holds something else than strings. */
+int json_words(const char *text, char ***ret, struct err *err);
 /* Takes "--flags" off the front of rest; *ret_rest borrows from it. */
 char **words_flags(const char *rest, const char **ret_rest);
 char **words_whitespace(const char *rest);

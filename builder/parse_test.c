@@ -69,8 +69,10 @@ TEST(directives)
 {
     CHECK_PARSED("#syntax=x\n# Check = skip=all\n#escape=\\\nFROM a\n", "syntax x\ncheck skip=all\n4-4 FROM \"a\"\n");
     CHECK_PARSED("# a\n# escape=`\nFROM a\n", "3-3 FROM \"a\"\n");
-    CHECK_PARSED("# escape=^\nFROM a\n", "error: dockerfile parse error on line 1: invalid escape token '^' does not match ` or \\\n");
-    CHECK_PARSED("# escape=\\\n# escape=`\nFROM a\n", "error: dockerfile parse error on line 2: only one escape parser directive can be used\n");
+    CHECK_PARSED("# escape=^\nFROM a\n",
+                 "error: dockerfile parse error on line 1: invalid escape token '^' does not match ` or \\\n");
+    CHECK_PARSED("# escape=\\\n# escape=`\nFROM a\n",
+                 "error: dockerfile parse error on line 2: only one escape parser directive can be used\n");
 }
 
 TEST(heredocs)
@@ -96,6 +98,32 @@ TEST(words)
                  "1-1 FROM \"a\"\n2-2 COPY --chown=1 --link=true \"\\\"x\\\"\" \"y\"\n");
     CHECK_PARSED("FROM a\nCMD [\"a\", \"b\",]\n", "1-1 FROM \"a\"\n2-2 CMD \"[\\\"a\\\", \\\"b\\\",]\"\n");
     CHECK_PARSED("from a as B\n", "1-1 FROM \"a\" \"as\" \"B\"\n");
+}
+
+TEST(json_lists)
+{
+    CHECK_PARSED("FROM a\nCMD [ \"a\" , \"\\u20ac\\ud83d\\ude00\\ud800x\\/\\t\" ]\n",
+                 "1-1 FROM \"a\"\n2-2 CMD json \"a\" \"\xe2\x82\xac\xf0\x9f\x98\x80\xef\xbf\xbdx/\\t\"\n");
+    CHECK_PARSED("FROM a\nCMD []\n", "1-1 FROM \"a\"\n2-2 CMD json\n");
+    static const char *const shell_forms[] = { "[\"a\"", "[\"a\",]",      "[,]",           "[\"a\"] b", "[\"a\\x\"]",
+                                               "['a']",  "[\"\\u12g4\"]", "[\"a\" \"b\"]", "[01]",      "{}" };
+    for (size_t i = 0; i < ARRAY_SIZE(shell_forms); i++) {
+        struct err err = { 0 };
+        char **words = NULL;
+        CHECK_INT(json_words(shell_forms[i], &words, &err), 0);
+        CHECK(words == NULL);
+    }
+    static const char *const others[] = { "[1]", "[\"a\", null]", "[[\"a\"]]", "[{\"a\": [true, -1.5e3]}, \"x\"]" };
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        struct err err = { 0 };
+        char **words = NULL;
+        CHECK_INT(json_words(others[i], &words, &err), -1);
+        CHECK(strstr(err.text, "arrays must be comprised of strings only"));
+    }
+    struct err err = { 0 };
+    char **words = NULL;
+    CHECK_INT(json_words("[\"a\\u0000\"]", &words, &err), -1);
+    CHECK(strstr(err.text, "NUL"));
 }
 
 TEST(mistakes)
@@ -137,11 +165,11 @@ TEST(mistakes)
         AUTO_FREE char *want = str_format("error: dockerfile parse error on line 2: %s\n", rows[i].message);
         CHECK_PARSED(text, want);
     }
-    CHECK_PARSED("FROM a\nCMD [\"a\", 1]\n",
-                 "error: dockerfile parse error on line 2: when using JSON array syntax, arrays must be comprised of strings only\n");
+    CHECK_PARSED("FROM a\nCMD [\"a\", 1]\n", "error: dockerfile parse error on line 2: when using JSON array syntax, "
+                                             "arrays must be comprised of strings only\n");
     CHECK_PARSED("FROM a\nENV ONLY\n", "error: dockerfile parse error on line 2: ENV must have two arguments\n");
-    CHECK_PARSED("FROM a\nENV a=b c\n",
-                 "error: dockerfile parse error on line 2: Syntax error - can't find = in \"c\". Must be of the form: name=value\n");
+    CHECK_PARSED("FROM a\nENV a=b c\n", "error: dockerfile parse error on line 2: Syntax error - can't find = in "
+                                        "\"c\". Must be of the form: name=value\n");
     CHECK_PARSED("# nothing\n", "error: file with no instructions\n");
     CHECK_PARSED("", "error: file with no instructions\n");
 }
@@ -190,4 +218,5 @@ TEST(golden_files)
         closedir(dir);
 }
 
-TESTS(T(continuations_and_comments), T(directives), T(heredocs), T(words), T(mistakes), T(limits), T(golden_files))
+TESTS(T(continuations_and_comments), T(directives), T(heredocs), T(words), T(json_lists), T(mistakes), T(limits),
+      T(golden_files))

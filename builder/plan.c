@@ -164,7 +164,6 @@ int plan_stage(struct build_stage *stage, struct err *err)
     for (size_t i = 0; i < stage->command_count; i++)
         if (plan_instruction(stage, &stage->commands[i], false, err) < 0)
             return -1;
-    stage->planned = true;
     return 0;
 }
 
@@ -220,6 +219,7 @@ void plan_stage_free(struct build_stage *stage)
     strv_free(stage->arg_values);
     strv_free(stage->diff_ids);
     strv_free(stage->lowers);
+    buf_done(&stage->output);
     codec_clear(&oci_image_type, &stage->config);
     *stage = (struct build_stage){ 0 };
 }

@@ -3,6 +3,7 @@
  * by a link. */
 #include "builder/make.h"
 #include "lib/base/fd.h"
+#include "lib/base/id.h"
 #include "lib/base/io.h"
 #include "lib/base/root.h"
 #include "lib/base/str.h"
@@ -33,7 +34,7 @@ static int context_path(struct builder *builder, const struct step_mount *mount,
     const char *wanted = mount->source_path ? mount->source_path : "/";
     AUTO_FD int fd = root_open(builder->context_fd, wanted, O_PATH, 0);
     if (fd == -ENOENT || fd == -ENOTDIR)
-        return copy_missing(wanted, &mount->source, err);
+        return err_set(err, ERR_NOT_FOUND, "\"%s\": not found", wanted);
     if (fd < 0)
         return err_sys(err, fd, "open %s of the build context", wanted);
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -60,26 +61,23 @@ static int copy_source(struct builder *builder, const struct step_mount *mount, 
     struct build_scratch scratch = { 0 };
     struct job_build_copy copy;
     struct job_build_copy_result result = { 0 };
-    bool any;
     if (begin_copy(builder, &scratch, err) < 0)
         return -1;
     copy_job_init(&copy, &scratch);
-    int r = source_of_copy(builder, &mount->source, &copy, &any, err);
+    int r = source_of_copy(builder, &mount->source, &copy, err);
     copy.sources = sources;
     copy.target = target;
-    if (r == 0 && !any && mount->source_path)
-        r = copy_missing(mount->source_path, &mount->source, err);
-    else if (r == 0 && any)
+    if (r == 0)
         r = copy_job(builder, &copy, &result, err);
     if (r == 0)
-        *ret = any ? str_format("%s/m", scratch.upper) : xstrdup(scratch.upper);
+        *ret = str_format("%s/m", scratch.upper);
     codec_clear(&job_build_copy_result_type, &result);
     codec_clear(&build_scratch_type, &scratch);
     return r;
 }
 
 /* Read-only copies are made once per build. */
-static int kept_copy(struct builder *builder, const struct step_mount *mount, char **ret, struct err *err)
+static int kept_copy_locked(struct builder *builder, const struct step_mount *mount, char **ret, struct err *err)
 {
     char key[KEY_SIZE];
     CLEANUP(strv_free) char **parts = strv_dup(source_diff_ids(&mount->source));
@@ -95,6 +93,14 @@ static int kept_copy(struct builder *builder, const struct step_mount *mount, ch
     strv_append(&builder->binds, key);
     strv_append(&builder->binds, *ret);
     return 0;
+}
+
+static int kept_copy(struct builder *builder, const struct step_mount *mount, char **ret, struct err *err)
+{
+    mutex_lock(&builder->binds_lock);
+    int r = kept_copy_locked(builder, mount, ret, err);
+    mutex_unlock(&builder->binds_lock);
+    return r;
 }
 
 static int open_bind(struct making *making, const struct step_mount *mount, struct run_mounts *ret, struct err *err)
@@ -183,12 +189,11 @@ static int seed_cache(struct builder *builder, const struct step_mount *mount, c
     struct build_scratch dest = { .upper = cache->dir.path, .work = nothing };
     struct job_build_copy copy;
     struct job_build_copy_result result = { 0 };
-    bool any;
     copy_job_init(&copy, &dest);
     copy.sources = sources;
-    if (source_of_copy(builder, &mount->source, &copy, &any, err) < 0)
+    if (source_of_copy(builder, &mount->source, &copy, err) < 0)
         return -1;
-    int r = any ? copy_job(builder, &copy, &result, err) : 0;
+    int r = copy_job(builder, &copy, &result, err);
     codec_clear(&job_build_copy_result_type, &result);
     return r;
 }
@@ -214,8 +219,10 @@ static int open_cache(struct making *making, const struct step_mount *mount, str
 
 static int write_script(struct builder *builder, const struct run_step *run, char **ret, struct err *err)
 {
-    AUTO_FREE char *name = str_format("script-%zu", strv_length(builder->binds));
-    AUTO_FD int fd = openat(builder->job_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0755);
+    char unique[17];
+    id_random_hex(unique, 16);
+    AUTO_FREE char *name = str_format("script-%s", unique);
+    AUTO_FD int fd = openat(builder->job_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
     if (fd < 0)
         return err_sys(err, errno, "write the script of a RUN");
     int r = io_write_all(fd, run->script, strlen(run->script));

@@ -19,41 +19,54 @@ char *const *source_diff_ids(const struct build_source *source)
     return source->kind == SOURCE_IMAGE ? source->image->resolved.diff_ids : NULL;
 }
 
+static int ask_lowers(struct builder *builder, char *const *diff_ids, char ***ret, struct err *err)
+{
+    AUTO_FREE char *verb = verb_name(BUILD_LAYERS);
+    CLEANUP(strv_free) char **ids = strv_dup(diff_ids);
+    struct build_layers request = { verb, ids };
+    struct build_layers_reply reply = { 0 };
+    if (ask(builder, BUILD_LAYERS, &request, &reply, err) < 0)
+        return -1;
+    *ret = take_ptr(&reply.lowers);
+    codec_clear(&build_layers_reply_type, &reply);
+    return 0;
+}
+
 int source_lowers(struct builder *builder, const struct build_source *source, char *const **ret, struct err *err)
 {
     char ***slot = source->kind == SOURCE_STAGE   ? &source->stage->lowers
                    : source->kind == SOURCE_IMAGE ? &source->image->lowers
                                                   : NULL;
     char *const *diff_ids = source_diff_ids(source);
+    CLEANUP(strv_free) char **lowers = NULL;
     *ret = NULL;
     if (!slot || !diff_ids || !diff_ids[0])
         return 0;
-    if (!*slot) {
-        AUTO_FREE char *verb = verb_name(BUILD_LAYERS);
-        CLEANUP(strv_free) char **ids = strv_dup(diff_ids);
-        struct build_layers request = { verb, ids };
-        struct build_layers_reply reply = { 0 };
-        if (ask(builder, BUILD_LAYERS, &request, &reply, err) < 0)
-            return -1;
-        *slot = take_ptr(&reply.lowers);
-        codec_clear(&build_layers_reply_type, &reply);
-    }
+    mutex_lock(&builder->lock);
     *ret = *slot;
+    mutex_unlock(&builder->lock);
+    if (*ret)
+        return 0;
+    if (ask_lowers(builder, diff_ids, &lowers, err) < 0)
+        return -1;
+    mutex_lock(&builder->lock);
+    if (!*slot)
+        *slot = take_ptr(&lowers);
+    *ret = *slot;
+    mutex_unlock(&builder->lock);
     return 0;
 }
 
 int source_of_copy(struct builder *builder, const struct build_source *source, struct job_build_copy *copy,
-                   bool *ret_any, struct err *err)
+                   struct err *err)
 {
     char *const *lowers;
-    *ret_any = true;
     if (source->kind == SOURCE_CONTEXT) {
         copy->source_dir = builder->context_path;
         return 0;
     }
     if (source_lowers(builder, source, &lowers, err) < 0)
         return -1;
-    *ret_any = lowers != NULL;
     union { /* the job's struct owns nothing here */
         char *const *borrowed;
         char **member;
@@ -83,12 +96,4 @@ int copy_job(struct builder *builder, const struct job_build_copy *copy, struct 
     AUTO_FREE char *verb = verb_name(BUILD_COPY);
     struct build_copy request = { verb, *copy };
     return ask(builder, BUILD_COPY, &request, ret, err);
-}
-
-int copy_missing(const char *path, const struct build_source *source, struct err *err)
-{
-    const char *slash = *path == '/' ? "" : "/";
-    if (source->kind == SOURCE_CONTEXT)
-        return err_set(err, ERR_NOT_FOUND, "\"%s%s\": not found", slash, path);
-    return err_set(err, ERR_NOT_FOUND, "lstat %s%s: no such file or directory", slash, path);
 }

@@ -4,6 +4,8 @@
 #include "builder/builder.h"
 #include "builder/expand.h"
 #include "builder/parse.h"
+#include "lib/base/map.h"
+#include "lib/base/sync.h"
 #include "lib/oci/image.h"
 #include "lib/oci/platform.h"
 
@@ -14,7 +16,7 @@ struct base_image {
     char *reference, *platform;
     struct build_resolved resolved;
     struct oci_image config;
-    char **lowers; /* top first; filled when asked for */
+    char **lowers; /* top first; filled when asked for; the builder's lock */
     struct base_image *next;
 };
 /* Where files come from. */
@@ -66,6 +68,7 @@ struct step {
     char *workdir, *owner; /* of STEP_WORKDIR */
 };
 
+enum stage_progress { STAGE_WAITING, STAGE_STARTED, STAGE_MADE };
 struct build_stage {
     struct builder *builder;
     size_t index;
@@ -80,7 +83,7 @@ struct build_stage {
     size_t command_count;
     struct dockerfile *triggers; /* ONBUILD of the base */
     size_t trigger_count;
-    bool needed, planned;
+    bool needed;
 
     /* what instructions change while the plan is made */
     struct oci_image config;
@@ -94,10 +97,14 @@ struct build_stage {
 
     /* what is known when the stage is made */
     char **diff_ids; /* bottom first */
-    char **lowers;   /* top first; filled when asked for */
-    bool made;
-    bool mount_points_known; /* /proc, /etc/hosts and the rest are in the layers */
-    char chain[65];          /* digest over everything that was done, for the ids that are shown */
+    char **lowers;   /* top first; filled when asked for; the builder's lock */
+    bool failed_command;
+    int64_t exit_code;            /* of that command */
+    enum stage_progress progress; /* the builder's lock */
+    size_t first_step;            /* its number in the build */
+    struct buf output;            /* what it said while an earlier stage was still speaking; the builder's lock */
+    char key[65];                 /* of the last layer that was made here, "" before the first (key.c) */
+    char chain[65];               /* digest over everything that was done, for the ids that are shown */
 };
 
 struct builder {
@@ -114,7 +121,19 @@ struct builder {
     struct base_image *images;
     struct platform platform, host;
     int64_t epoch_ns; /* SOURCE_DATE_EPOCH, or -1 */
-    size_t steps_total, steps_shown;
+    size_t steps_total;
+
+    /* while stages are made, by several threads (schedule.c) */
+    struct mutex lock;
+    struct cond moved;
+    size_t front;        /* the stage whose output goes out as it comes; those behind it wait their turn */
+    size_t working;      /* stages that are not waiting for another */
+    size_t threads;      /* that still run */
+    bool over;           /* done, or failed: nobody begins another step */
+    struct err failure;  /* the first one */
+    char **keys_at_work; /* of layers in the making */
+    struct map *results; /* of this build: key -> struct build_cache_value */
+    struct mutex binds_lock;
     struct buf held_back; /* quiet: the output until something fails */
     char **binds;         /* scratch layers that hold copies for bind mounts: key, path, key, path, ... */
 };
@@ -163,10 +182,23 @@ char *mount_from(const char *text);
 
 /* output.c */
 void say(struct builder *builder, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void say_bytes(struct builder *builder, const char *bytes, size_t length);
+void stage_say(struct build_stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void stage_say_bytes(struct build_stage *stage, const char *bytes, size_t length);
+void stage_say_now_locked(struct build_stage *stage); /* what it has kept back goes out */
 void say_aux(struct builder *builder, const char *json);
 void say_exit_code(struct builder *builder, int64_t code);
 void say_held_back(struct builder *builder);
+
+/* schedule.c: all needed stages, side by side where they do not wait for each other. On failure threads may still be at
+ * work (builder->threads); the last of them may be waited for with schedule_wait(). */
+int make_all_stages(struct builder *builder, struct err *err);
+void schedule_wait(struct builder *builder);
+bool schedule_is_busy(struct builder *builder);
+int schedule_wait_for(struct build_stage *user, struct build_stage *needed, struct err *err); /* until it is made */
+int schedule_go_on(struct builder *builder, struct err *err); /* ERR_CANCELLED when the build is over */
+/* One layer of a key is made at a time. */
+void schedule_claim(struct builder *builder, const char *key);
+void schedule_release(struct builder *builder, const char *key);
 
 /* make.c: the steps of a planned stage become layers. */
 int make_stage(struct build_stage *stage, struct err *err);

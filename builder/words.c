@@ -2,7 +2,6 @@
 #include "builder/parse.h"
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
-#include "lib/json/value.h"
 
 #include <ctype.h>
 
@@ -89,18 +88,11 @@ char **words_flags(const char *rest, const char **ret_rest)
 /* 1: args filled; 0: not a JSON list; -1: a list of other things than strings */
 static int split_json(struct instruction *insn, const char *rest, struct err *err)
 {
-    struct err ignored = { 0 };
-    CLEANUP(json_free) struct json *json = NULL;
-    if (*rest != '[' || json_parse(rest, strlen(rest), &json, &ignored) < 0 || json_kind_of(json) != JSON_LIST)
-        return 0;
-    for (size_t i = 0; i < json_count(json); i++) {
-        const char *text = json_text(json_at(json, i));
-        if (!text)
-            return err_set(err, ERR_INVALID, "when using JSON array syntax, arrays must be comprised of strings only");
-        strv_append(&insn->args, text);
-    }
-    insn->json = true;
-    return 1;
+    CLEANUP(strv_free) char **words = NULL;
+    int r = json_words(rest, &words, err);
+    strv_extend(&insn->args, words);
+    insn->json = r == 1;
+    return r;
 }
 
 int split_json_or_text(struct instruction *insn, const char *rest, char escape, struct err *err)
@@ -200,7 +192,6 @@ static char *unquote(const char *word, bool *ret_quoted)
         }
         bool kept = quote == '\'' || (quote == '"' && word[1] != '"' && word[1] != '$' && word[1] != '\\');
         if (*word == '\\' && !kept) {
-            *ret_quoted = true;
             if (!word[1])
                 break;
             word++;

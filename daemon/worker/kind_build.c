@@ -72,7 +72,9 @@ static int drop_ignored(int context_fd, const char *dockerfile, struct err *err)
     return context_ignore_remove(context_fd, set, err);
 }
 
+/* After a failure threads of other stages may still read this, until the process ends. */
 struct building {
+    struct build_backend backend;
     struct job_build params;
     int job_fd, context_fd;
     char *text; /* the Dockerfile */
@@ -101,31 +103,30 @@ static int prepare(struct building *building, int stream_fd, struct err *err)
     return drop_ignored(building->context_fd, dockerfile, err);
 }
 
-static int build(struct worker *worker, struct building *building, int stream_fd, struct job_build_result *result,
-                 struct err *err)
+static int build(struct worker *worker, struct building *building, int stream_fd, char **ret_image_id, struct err *err)
 {
-    const struct build_backend backend = { .arg = worker, .call = call, .progress = progress };
+    building->backend = (struct build_backend){ .arg = worker, .call = call, .progress = progress, .impatient = true };
     if (open_job(building, err) < 0 || worker_seal(worker, &building->job_fd, 1, err) < 0 ||
         prepare(building, stream_fd, err) < 0)
         return -1;
-    return builder_run(&backend, &building->params, building->text, building->length, building->job_fd,
-                       &result->image_id, err);
+    return builder_run(&building->backend, &building->params, building->text, building->length, building->job_fd,
+                       ret_image_id, err);
 }
 
 int kind_build(struct worker *worker, const struct job_message *run, struct err *err)
 {
-    struct building building = { .job_fd = -1, .context_fd = -1 };
+    struct building *building = xcalloc(1, sizeof *building);
     struct job_build_result result = { 0 };
     int stream_fd = worker_fd(run, 0, err);
-    if (stream_fd < 0 || job_decode(run, &job_build_type, &building.params, err) < 0)
+    if (stream_fd < 0 || job_decode(run, &job_build_type, &building->params, err) < 0 ||
+        build(worker, building, stream_fd, &result.image_id, err) < 0)
         return -1;
-    int r = build(worker, &building, stream_fd, &result, err);
-    if (r == 0)
-        r = worker_done(worker, &job_build_result_type, &result, err);
-    free(building.text);
-    fd_close(building.context_fd);
-    fd_close(building.job_fd);
+    int r = worker_done(worker, &job_build_result_type, &result, err);
+    free(building->text);
+    fd_close(building->context_fd);
+    fd_close(building->job_fd);
     codec_clear(&job_build_result_type, &result);
-    codec_clear(&job_build_type, &building.params);
+    codec_clear(&job_build_type, &building->params);
+    free(building);
     return r;
 }
