@@ -149,11 +149,16 @@ static int on_image(struct loading *loading, int sock, const struct job_message 
     char **refs = canonical_names(image.tags);
     pin(engine, loading->lease, image.config_digest);
     int result = image_commit(engine, image.config, strlen(image.config), refs, image.parent, false, id, err);
-    for (size_t i = 0; result == 0 && image.tags && image.tags[i]; i++) {
-        AUTO_FREE char *text = str_format("Loaded image: %s\n", image.tags[i]);
+    for (size_t i = 0; result == 0 && refs && refs[i]; i++) {
+        AUTO_REFERENCE struct reference name;
+        struct err ignored = { 0 };
+        if (reference_parse(refs[i], &name, &ignored) < 0)
+            continue;
+        AUTO_FREE char *familiar = reference_familiar_string(&name);
+        AUTO_FREE char *text = str_format("Loaded image: %s\n", familiar);
         result = progress_stream(&loading->progress, text);
     }
-    if (result == 0 && (!image.tags || !image.tags[0])) {
+    if (result == 0 && !refs) {
         AUTO_FREE char *text = str_format("Loaded image ID: %s\n", id);
         result = progress_stream(&loading->progress, text);
     }
