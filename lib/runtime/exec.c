@@ -113,8 +113,10 @@ int runtime_exec(const struct plan *plan, const struct runtime_container *contai
     if (helper < 0)
         return err_sys(err, helper, "clone an exec helper");
     r = wait_for_exec(sync, &wait, NULL, ret_exit_code, err);
-    if (r < 0)
+    if (r < 0) { /* a process nobody reaps would keep the container's pid namespace from ending */
+        wait_for_pid(sync, &wait);
         (void)kill(helper, SIGKILL);
+    }
     while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
         ;
     if (r < 0) {

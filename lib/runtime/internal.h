@@ -121,3 +121,5 @@ struct wait_result {
     pid_t pid;
 };
 int wait_for_exec(int sock, struct wait_result *ret, struct runtime_container *warnings, int *ret_exit_code, struct err *err);
+/* After a failure: the process may have said so before its helper could name it. Waits a moment for the name. */
+void wait_for_pid(int sock, struct wait_result *ret);

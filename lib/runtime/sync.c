@@ -46,6 +46,8 @@ void container_warn(struct runtime_container *container, const char *text)
         str_copy(container->warnings[container->warning_count++], sizeof *container->warnings, text);
 }
 
+#define PID_GRACE_MS 1000
+
 /* 1 there is something to read, 0 too late, -errno */
 static int wait_readable(int sock)
 {
@@ -100,5 +102,19 @@ int wait_for_exec(int sock, struct wait_result *ret, struct runtime_container *w
             return -1;
         }
         execing |= keep_message(&message, fd, ret, warnings);
+    }
+}
+
+void wait_for_pid(int sock, struct wait_result *ret)
+{
+    while (ret->pid <= 0) {
+        struct pollfd poll_fd = { .fd = sock, .events = POLLIN };
+        struct sync_message message;
+        int fd = -1, r = poll(&poll_fd, 1, PID_GRACE_MS);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0 || sync_recv(sock, &message, &fd) <= 0)
+            return;
+        (void)keep_message(&message, fd, ret, NULL);
     }
 }
