@@ -83,7 +83,7 @@ static int add_regular(struct digesting *digesting, const struct walk_entry *ent
         add_text(&digesting->hash, first);
         return 0;
     }
-    AUTO_FD int fd = openat(entry->dir_fd, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    AUTO_FD int fd = node_open(entry->dir_fd, entry->name);
     if (fd < 0)
         return err_sys(err, errno, "open");
     return add_content(digesting, fd, err) < 0 ? -1 : add_xattrs(digesting, fd, err);

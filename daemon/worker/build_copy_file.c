@@ -96,7 +96,7 @@ static int dress_file(const struct copying *copying, int from_fd, int to_fd, con
 static int copy_regular(struct copying *copying, const struct walk_entry *from, struct view_dir *dir, const char *name, struct err *err)
 {
     struct file_like like = copy_like(copying, &from->stat);
-    AUTO_FD int from_fd = openat(from->dir_fd, from->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    AUTO_FD int from_fd = node_open(from->dir_fd, from->name);
     if (from_fd < 0)
         return err_sys(err, errno, "open");
     AUTO_FD int to_fd = openat(dir->upper_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -119,7 +119,7 @@ static int link_context(struct copying *copying, const struct walk_entry *from, 
         copying->bytes += st->st_size;
         return 0;
     }
-    if (errno != EMLINK)
+    if (errno != EMLINK && errno != EEXIST)
         copying->may_link = false; /* another file system, or forbidden here */
     return -1;
 }
@@ -169,12 +169,25 @@ static int put_special(struct copying *copying, const struct walk_entry *from, s
     return 0;
 }
 
+static int put_node(struct copying *copying, const struct walk_entry *from, struct view_dir *dir, const char *name, struct link_table *links, struct err *err)
+{
+    return S_ISREG(from->stat.st_mode) ? put_regular(copying, from, dir, name, links, err) : put_special(copying, from, dir, name, err);
+}
+
+/* In a directory that is new nothing is in the way but what this very step has put there: that is found out by trying. */
 int copy_node(struct copying *copying, const struct walk_entry *from, struct view_dir *dir, const char *name, struct link_table *links, struct err *err)
 {
-    if (view_copy_up(dir, err) < 0 || make_way(dir, name, err) < 0)
+    if (view_copy_up(dir, err) < 0 || (dir->lower_fd >= 0 && make_way(dir, name, err) < 0))
         return -1;
     copying->files++;
-    int r = S_ISREG(from->stat.st_mode) ? put_regular(copying, from, dir, name, links, err) : put_special(copying, from, dir, name, err);
+    int r = put_node(copying, from, dir, name, links, err);
+    if (r < 0 && err->sys_errno == EEXIST) {
+        err_clear(err);
+        r = make_way(dir, name, err);
+        if (r < 0)
+            return -1;
+        r = put_node(copying, from, dir, name, links, err);
+    }
     if (r == 0)
         return 0;
     AUTO_FREE char *path = view_path(dir, name);

@@ -73,7 +73,7 @@ static int copy_file(struct copy *copy, const struct walk_entry *entry, int pare
             return err_sys(err, dir_fd < 0 ? dir_fd : errno, "make a hard link");
         return 0;
     }
-    AUTO_FD int from_fd = openat(entry->dir_fd, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    AUTO_FD int from_fd = node_open(entry->dir_fd, entry->name);
     if (from_fd < 0 && errno == ENOENT && copy->options->living)
         return 0;
     if (from_fd < 0 || fstat(from_fd, &st) < 0)

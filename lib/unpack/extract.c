@@ -52,8 +52,7 @@ int extract_parent(struct extract *extract, const char *path, struct place *ret,
 {
     const char *slash = strrchr(path, '/'), *name;
     size_t length = slash ? (size_t)(slash - path) : 0;
-    ret->path = path;
-    ret->name = slash ? slash + 1 : path;
+    *ret = (struct place){ .path = path, .name = slash ? slash + 1 : path };
     if (extract->parent_path && strlen(extract->parent_path) == length && memcmp(extract->parent_path, path, length) == 0) {
         ret->parent_fd = extract->parent_fd;
         return 0;

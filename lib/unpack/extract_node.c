@@ -39,11 +39,11 @@ static int set_xattrs(int fd, const struct tar_entry *entry, struct err *err)
 
 static int set_owner_and_mode(const struct place *place, const struct tar_entry *entry, uid_t uid, gid_t gid, int fd, struct err *err)
 {
-    int r = fd >= 0 ? fchown(fd, uid, gid) : fchownat(place->parent_fd, place->name, uid, gid, AT_SYMLINK_NOFOLLOW);
+    int r = place->owned ? 0 : fd >= 0 ? fchown(fd, uid, gid) : fchownat(place->parent_fd, place->name, uid, gid, AT_SYMLINK_NOFOLLOW);
     if (r < 0)
         return err_sys(err, errno, "change its owner");
     /* Without an fd the name may be a link by now, which chmod would follow: such nodes are born with their mode. */
-    return fd >= 0 && fchmod(fd, entry->mode) < 0 ? err_sys(err, errno, "change its mode") : 0;
+    return fd >= 0 && !place->moded && fchmod(fd, entry->mode) < 0 ? err_sys(err, errno, "change its mode") : 0;
 }
 
 int node_set_metadata(struct extract *extract, const struct place *place, const struct tar_entry *entry, int fd, struct err *err)
@@ -103,19 +103,33 @@ static int write_data(struct extract *extract, int fd, const struct tar_entry *e
     return more;
 }
 
+/* Mostly a file is born as it shall be: two writes to the inode less, each of which the file system would log. */
+static struct place as_born(const struct extract *extract, const struct place *place, const struct tar_entry *entry, int fd)
+{
+    const struct extract_options *options = extract->options;
+    struct place born = *place;
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return born;
+    born.owned = st.st_uid == (options->force_owner ? options->uid : entry->uid) && st.st_gid == (options->force_owner ? options->gid : entry->gid);
+    born.moded = born.owned && (st.st_mode & 07777) == entry->mode; /* a change of owner takes bits away */
+    return born;
+}
+
 /* Each maker: 0, or -errno of the call that makes the name, or 1 with err filled for what comes after. */
 static int make_file(struct extract *extract, const struct place *place, const struct tar_entry *entry, struct err *err)
 {
-    AUTO_FD int fd = openat(place->parent_fd, place->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    AUTO_FD int fd = openat(place->parent_fd, place->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, entry->mode & 0777);
     if (fd < 0)
         return -errno;
+    struct place born = as_born(extract, place, entry, fd);
     if (entry->size > LAYER_BYTES_MAX && (extract->options->layer || extract->options->bounded)) {
         err_set(err, ERR_INVALID, "larger than %llu GiB", (unsigned long long)(LAYER_BYTES_MAX >> 30));
         return 1;
     }
     if (extract->options->recipe && !entry->sparse && entry->size)
         recipe_file(extract->options->recipe, place->path, entry->size);
-    if (write_data(extract, fd, entry, err) < 0 || node_set_metadata(extract, place, entry, fd, err) < 0)
+    if (write_data(extract, fd, entry, err) < 0 || node_set_metadata(extract, &born, entry, fd, err) < 0)
         return 1;
     extract->result.content_size += entry->size;
     return 0;

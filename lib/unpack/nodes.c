@@ -3,6 +3,7 @@
 #include "lib/base/str.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/xattr.h>
 
 #define XATTR_NAMES_MAX 65536
@@ -12,6 +13,13 @@ struct link_slot {
     ino_t inode;
     char *path; /* NULL: free */
 };
+
+int node_open(int dir_fd, const char *name)
+{
+    const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    int fd = openat(dir_fd, name, flags | O_NOATIME);
+    return fd < 0 && errno == EPERM ? openat(dir_fd, name, flags) : fd; /* another's file */
+}
 
 void xattrs_free(struct tar_xattr *xattrs, size_t count)
 {

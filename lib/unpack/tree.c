@@ -87,7 +87,7 @@ static int write_file(struct tree *tree, struct node *node, struct err *err)
             return tar_writer_entry(tree->writer, &entry, err);
         }
     }
-    AUTO_FD int fd = openat(node->dir_fd, node->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    AUTO_FD int fd = node_open(node->dir_fd, node->name);
     if (fd < 0 && tree->options->living && (errno == ENOENT || errno == ELOOP))
         return 0;
     if (fd < 0 || fstat(fd, &node->stat) < 0)
