@@ -34,7 +34,7 @@ int builder_read_dockerfile(int context_fd, const char *name, char **ret_text, s
     if (r == -EFBIG)
         return err_set(err, ERR_INVALID, "the Dockerfile is larger than %zu bytes", DOCKERFILE_BYTES_MAX);
     if (r == -ENOENT || r == -ENOTDIR)
-        return err_set(err, ERR_NOT_FOUND, "Cannot locate specified Dockerfile: %s", standard ? "Dockerfile" : name);
+        return err_set(err, ERR_INTERNAL, "Cannot locate specified Dockerfile: %s", standard ? "Dockerfile" : name);
     return r < 0 ? err_sys(err, r, "read the Dockerfile %s", standard ? "Dockerfile" : name) : 0;
 }
 
@@ -59,6 +59,18 @@ int builder_read_ignore(int context_fd, const char *name, char ***ret_patterns, 
 
 /* ---- the build ---- */
 
+static int check_tags(char *const *tags, struct err *err)
+{
+    for (; tags && *tags; tags++) {
+        AUTO_REFERENCE struct reference ref = { 0 };
+        if (reference_parse(*tags, &ref, err) < 0)
+            return -1;
+        if (ref.digest)
+            return err_set(err, ERR_INVALID, "the tag %s has a digest: a digest is not given by the builder", *tags);
+    }
+    return 0;
+}
+
 static int read_params(struct builder *builder, struct err *err)
 {
     const struct job_build *params = builder->params;
@@ -73,6 +85,8 @@ static int read_params(struct builder *builder, struct err *err)
     platform_host(&builder->host);
     builder->platform = builder->host;
     if (!str_empty(params->platform) && platform_parse(params->platform, &builder->platform, err) < 0)
+        return -1;
+    if (check_tags(params->tags, err) < 0)
         return -1;
     if (params->squash)
         return err_set(err, ERR_INVALID, "squash is only supported with experimental mode");

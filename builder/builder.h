@@ -22,7 +22,7 @@ struct build_backend {
 };
 
 /* The Dockerfile of a context (name "" = "Dockerfile", then "dockerfile"), and the patterns of NAME.dockerignore or
- * .dockerignore (NULL when there is neither). ERR_NOT_FOUND "Cannot locate specified Dockerfile: ...", ERR_INVALID for
+ * .dockerignore (NULL when there is neither). ERR_INTERNAL "Cannot locate specified Dockerfile: ..." (Docker answers 500), ERR_INVALID for
  * one that is too large. The caller frees. */
 int builder_read_dockerfile(int context_fd, const char *name, char **ret_text, size_t *ret_length, struct err *err);
 int builder_read_ignore(int context_fd, const char *name, char ***ret_patterns, struct err *err);

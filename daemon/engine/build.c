@@ -219,10 +219,7 @@ int engine_build(struct engine *engine, const struct job_build *params, int cont
 {
     struct building building = { .engine = engine, .params = params, .progress = { .sink = sink }, .reply_fd = -1, .cancel_fd = -1, .cancel_write_fd = -1 };
     int done = building_begin(&building, err);
-    if (done == 0)
-        done = sink->begin ? sink->begin(sink) : 0;
-    building.progress.begun = done == 0;
-    if (done == 0)
+    if (done == 0) /* the head goes out with the first line: what is wrong with the text is answered by a status of its own */
         done = run_worker(&building, context_fd, err);
     wait_idle(&building);
     if (done < 0 && err->kind != ERR_CANCELLED)
