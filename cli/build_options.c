@@ -221,13 +221,16 @@ int build_query(struct cli *cli, const O *options, const char *dockerfile, const
     add_number(target, "memswap", options->memory_swap);
     add_number(target, "shmsize", options->shm_size);
     add_text(target, "isolation", options->isolation);
-    add_text(target, "networkmode", options->network);
+    if (!str_eq(options->network, "default"))
+        add_text(target, "networkmode", options->network);
     add_text(target, "platform", options->platform);
     add_text(target, "target", options->target);
     api_query_bool(target, "q", options->quiet);
     api_query_bool(target, "nocache", options->no_cache);
     api_query_bool(target, "pull", options->pull);
     api_query_bool(target, "forcerm", options->force_rm);
-    http_query_add(target, "rm", options->rm ? "1" : "0");
+    if (!options->rm)
+        http_query_add(target, "rm", "0");
+    http_query_add(target, "version", "1");
     return 0;
 }

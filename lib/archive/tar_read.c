@@ -444,9 +444,16 @@ int tar_reader_next(struct tar_reader *reader, struct tar_entry *ret, struct err
 {
     unsigned char block[TAR_BLOCK_SIZE];
     int special = 1;
-    if (skip_bytes(reader, reader->data_left + reader->padding, err) < 0)
+    if (skip_bytes(reader, reader->data_left, err) < 0)
         return reader->path ? err_wrap(err, "invalid entry \"%.200s\"", reader->path) : -1;
+    /* Docker's client ends the context of `build -f OUTSIDE` right behind the last byte of the last file. */
+    ssize_t padding = read_bytes(reader, block, (size_t)reader->padding, err);
+    if (padding < 0)
+        return -1;
+    bool cut = (uint64_t)padding < reader->padding;
     forget_entry(reader);
+    if (cut)
+        return 0;
     while (special) {
         int more = read_header(reader, block, err);
         if (more <= 0)

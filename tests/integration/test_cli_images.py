@@ -169,6 +169,7 @@ def test_build_from_stdin_and_elsewhere(d):
     out = text(d.cli("build", "-f", other, where))
     contains(out, "\nf\n")
     equal(".dockerfile." in out, False, out)
+    equal(d.docker("build", "-f", other, where, DOCKER_BUILDKIT="0").code, 0)  # its tar ends without padding
     contains(text(d.cli("build", "-f", "-", where, stdin=b"FROM busybox\nCOPY f /x\nRUN cat /x\n")), "content\n")
     tar = fixtures.Tar().add("Dockerfile", data="FROM busybox\nCOPY in /in\nRUN cat /in\n").add("in", data="from a tar\n").bytes()
     contains(text(d.cli("build", "-", stdin=tar)), "from a tar\n")
