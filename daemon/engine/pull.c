@@ -9,6 +9,7 @@
 #include "lib/base/path.h"
 #include "lib/oci/digest.h"
 #include "lib/oci/image.h"
+#include "lib/oci/platform.h"
 #include "lib/oci/reference.h"
 
 #include <errno.h>
@@ -76,6 +77,7 @@ struct pulling {
     struct reference name;
     struct job_pull_manifest manifest; /* of the tag in work */
     bool has_manifest, anything_new;
+    struct platform platform; /* of the image pulled last */
 };
 
 static void short_id(const char *digest, char ret[13])
@@ -84,16 +86,17 @@ static void short_id(const char *digest, char ret[13])
     str_copy(ret, 13, hex ? hex + 1 : digest);
 }
 
-static int commit_image(struct pulling *pulling, struct err *err)
+/* Image and names as the manifest tells them. */
+static int fill_info(const struct pulling *pulling, struct store_image_info *ret, struct err *err)
 {
-    struct engine *engine = pulling->engine;
     const struct job_pull_manifest *manifest = &pulling->manifest;
-    AUTO_STORE_IMAGE_INFO struct store_image_info info = { 0 };
-    uint64_t ticket = 0;
     struct reference tagged, digested;
-    if (store_image_info_decode(manifest->config, strlen(manifest->config), &info, err) < 0)
+    char digest[72];
+    if (store_image_info_decode(manifest->config, strlen(manifest->config), ret, err) < 0)
         return -1;
-    info.manifest = NULL;
+    store_digest(manifest->manifest, strlen(manifest->manifest), digest);
+    ret->manifest = xstrdup(digest);
+    ret->manifest_type = xstrdup(manifest->manifest_media_type);
     reference_copy(&tagged, &pulling->name);
     reference_copy(&digested, &pulling->name);
     free(take_ptr(&digested.tag));
@@ -104,38 +107,57 @@ static int commit_image(struct pulling *pulling, struct err *err)
     free(digested.digest);
     digested.digest = xstrdup(manifest->digest);
     if (!tagged.digest)
-        strv_append_take(&info.refs, reference_string(&tagged));
-    strv_append_take(&info.refs, reference_string(&digested));
+        strv_append_take(&ret->refs, reference_string(&tagged));
+    strv_append_take(&ret->refs, reference_string(&digested));
     reference_clear(&tagged);
     reference_clear(&digested);
-    AUTO_FREE char *familiar = NULL;
-    char digest[72];
-    store_digest(manifest->manifest, strlen(manifest->manifest), digest);
-    if (store_blob_write(engine->store, info.id, manifest->config, strlen(manifest->config), err) < 0 ||
-        store_blob_write(engine->store, digest, manifest->manifest, strlen(manifest->manifest), err) < 0 || store_sync(engine->store, err) < 0)
-        return -1;
-    info.manifest = xstrdup(digest);
-    info.manifest_type = xstrdup(manifest->manifest_media_type);
+    return 0;
+}
+
+/* Is all of it here already, under these names? */
+static bool is_up_to_date_locked(struct engine *engine, const struct store_image_info *info)
+{
+    const struct store_image *image = store_image_get(engine->store, info->id);
+    bool same = image && str_eq(image->manifest, info->manifest);
+    for (size_t i = 0; same && info->refs[i]; i++)
+        same = store_image_by_ref(engine->store, info->refs[i]) == image;
+    return same;
+}
+
+static int store_info(struct pulling *pulling, const struct store_image_info *info, struct err *err)
+{
+    struct engine *engine = pulling->engine;
+    const struct job_pull_manifest *manifest = &pulling->manifest;
     AUTO_FREE char *repository = reference_name(&pulling->name);
+    uint64_t ticket = 0;
+    if (store_blob_write(engine->store, info->id, manifest->config, strlen(manifest->config), err) < 0 ||
+        store_blob_write(engine->store, info->manifest, manifest->manifest, strlen(manifest->manifest), err) < 0 || store_sync(engine->store, err) < 0)
+        return -1;
     mutex_lock(&engine->lock);
-    struct store_image *before = store_image_get(engine->store, info.id);
-    pulling->anything_new |= before == NULL;
-    for (size_t i = 0; info.refs[i] && before; i++)
-        pulling->anything_new |= store_image_by_ref(engine->store, info.refs[i]) != before;
     for (size_t i = 0; i < manifest->layers.count; i++) {
         const struct job_layer *layer = &manifest->layers.items[i];
         struct store_distribution row = { repository, layer->digest, layer->media_type, layer->size };
         store_distribution_add(engine->store, layer->diff_id, &row);
     }
-    int result = store_image_add(engine->store, &info, NULL, &ticket, err);
-    if (result == 0) {
-        familiar = reference_familiar_string(&pulling->name);
-        image_event_locked(engine, "pull", familiar, familiar);
-    }
+    int result = store_image_add(engine->store, info, NULL, &ticket, err);
     mutex_unlock(&engine->lock);
-    if (result < 0 || db_wait(engine->db, ticket, err) < 0)
+    return result < 0 ? -1 : db_wait(engine->db, ticket, err);
+}
+
+static int commit_image(struct pulling *pulling, struct err *err)
+{
+    struct engine *engine = pulling->engine;
+    AUTO_STORE_IMAGE_INFO struct store_image_info info = { 0 };
+    if (fill_info(pulling, &info, err) < 0)
         return -1;
-    return progress_status(&pulling->progress, NULL, "Digest: %s", manifest->digest) < 0 ? err_set(err, ERR_CANCELLED, "context canceled") : 0;
+    mutex_lock(&engine->lock);
+    bool up_to_date = is_up_to_date_locked(engine, &info);
+    mutex_unlock(&engine->lock);
+    if (!up_to_date && store_info(pulling, &info, err) < 0)
+        return -1;
+    pulling->anything_new |= !up_to_date;
+    platform_from(info.os, info.architecture, info.variant, &pulling->platform);
+    return progress_status(&pulling->progress, NULL, "Digest: %s", pulling->manifest.digest) < 0 ? err_set(err, ERR_CANCELLED, "context canceled") : 0;
 }
 
 static int on_manifest(struct pulling *pulling, int sock, const struct job_message *message, struct err *err)
@@ -358,11 +380,32 @@ static int pull_with(struct pulling *pulling, const struct job_pull *params, str
     return done;
 }
 
-static int finish_pull(struct pulling *pulling, bool all_tags)
+/* A manifest that is no list is taken as it is; whoever asked for a platform hears when it is another one. */
+static int warn_of_platform(struct pulling *pulling, const char *asked, const char *familiar)
 {
-    AUTO_FREE char *familiar = reference_familiar_string(&pulling->name);
+    struct platform wanted;
+    struct err ignored = { 0 };
+    char wanted_text[128], found_text[128];
+    if (str_empty(asked) || platform_parse(asked, &wanted, &ignored) < 0 || platform_match(&wanted, &pulling->platform))
+        return 0;
+    platform_format(&wanted, wanted_text, sizeof wanted_text);
+    platform_format(&pulling->platform, found_text, sizeof found_text);
+    return progress_status(&pulling->progress, NULL,
+                           "WARNING: image with reference %s was found but its platform (%s) does not match the specified platform (%s)", familiar,
+                           found_text, wanted_text);
+}
+
+static int finish_pull(struct pulling *pulling, const struct job_pull *params)
+{
+    struct engine *engine = pulling->engine;
     AUTO_FREE char *bare = reference_familiar_name(&pulling->name);
-    return progress_status(&pulling->progress, NULL, pulling->anything_new ? "Status: Downloaded newer image for %s" : "Status: Image is up to date for %s", all_tags ? bare : familiar);
+    AUTO_FREE char *familiar = params->all_tags ? xstrdup(bare) : reference_familiar_string(&pulling->name);
+    mutex_lock(&engine->lock);
+    image_event_locked(engine, "pull", familiar, bare);
+    mutex_unlock(&engine->lock);
+    if (progress_status(&pulling->progress, NULL, pulling->anything_new ? "Status: Downloaded newer image for %s" : "Status: Image is up to date for %s", familiar) < 0)
+        return -1;
+    return params->all_tags ? 0 : warn_of_platform(pulling, params->platform, familiar);
 }
 
 static void pulling_begin(struct pulling *pulling)
@@ -421,7 +464,7 @@ int engine_image_pull(struct engine *engine, const char *from_image, const char 
     pulling_begin(&pulling);
     int done = pull_with(&pulling, &params, &result, err);
     if (done == 0)
-        done = finish_pull(&pulling, params.all_tags);
+        done = finish_pull(&pulling, &params);
     else if (err->kind != ERR_CANCELLED)
         done = progress_failed(&pulling.progress, 0, err);
     pulling_end(&pulling);

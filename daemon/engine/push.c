@@ -171,8 +171,6 @@ static void note_pushed(struct engine *engine, const struct reference *name, con
             store_distribution_add(engine->store, layer->diff_id, &row);
     }
     (void)store_tag(engine->store, &digested, image_id, &ticket, &ignored);
-    AUTO_FREE char *familiar = reference_familiar_string(name);
-    image_event_locked(engine, "push", familiar, familiar);
     mutex_unlock(&engine->lock);
     reference_clear(&digested);
 }
@@ -253,7 +251,14 @@ int engine_image_push(struct engine *engine, const char *name_text, const char *
     CLEANUP(strv_free) char **tags = tags_of(engine, &name);
     if (progress_status(&pushing.progress, NULL, "The push refers to repository [%s]", bare) < 0)
         return err_set(err, ERR_CANCELLED, "context canceled");
-    int done =
-        name.tag && tags ? push_tag(&pushing, &name, auth_b64, err) : push_tags(&pushing, &name, tags, auth_b64, err);
-    return done < 0 && err->kind != ERR_CANCELLED ? progress_failed(&pushing.progress, 0, err) : done;
+    bool one = name.tag != NULL;
+    AUTO_FREE char *familiar_name = reference_familiar_name(&name);
+    AUTO_FREE char *familiar = one ? reference_familiar_string(&name) : xstrdup(familiar_name);
+    int done = one && tags ? push_tag(&pushing, &name, auth_b64, err) : push_tags(&pushing, &name, tags, auth_b64, err);
+    if (done < 0)
+        return err->kind == ERR_CANCELLED ? -1 : progress_failed(&pushing.progress, 0, err);
+    mutex_lock(&engine->lock);
+    image_event_locked(engine, "push", familiar, familiar_name);
+    mutex_unlock(&engine->lock);
+    return 0;
 }

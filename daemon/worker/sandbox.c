@@ -132,7 +132,8 @@ static int load_seccomp(bool network, struct err *err)
 
 static int drop_caps(uint64_t keep, struct err *err)
 {
-    for (int cap = 0; cap <= sys_cap_last(); cap++)
+    int last = sys_cap_last(); /* asks the kernel for each */
+    for (int cap = 0; cap <= last; cap++)
         if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL && errno != EPERM)
             return err_sys(err, errno, "close the sandbox: capabilities");
     uint64_t have = 0;

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+import time
 
 from fixtures import ROOT
 from harness import ApiError, contains, equal, eventually, options, raises
@@ -72,7 +73,7 @@ def fails(d, text, call, *args, status=None, **more):
 
 def test_push_remove_pull_run(d):
     registry = d.registry()
-    name = registry + "/team/box"
+    name, began = registry + "/team/box", time.time()
     tag(d, "busybox", name, "v1")
     lines = push(d, name, "v1")
     equal(lines[0], {"status": "The push refers to repository [%s]" % name})
@@ -98,6 +99,10 @@ def test_push_remove_pull_run(d):
     equal((back["Id"], back["RootFS"], back["RepoDigests"]), (image["Id"], image["RootFS"], image["RepoDigests"]))
     equal(d.run(["echo", "back"], image=name + ":v1").out, b"back\n")
     equal(statuses(pull(d, name, "v1")), ["Pulling from team/box", "Digest: " + aux["Digest"], "Status: Image is up to date for %s:v1" % name])
+    events = [json.loads(line) for line in d.api.request("GET", "/events", since=int(began), until=int(time.time()) + 1,
+              filters=json.dumps({"type": ["image"], "event": ["pull", "push"]})).read().splitlines()]
+    equal([(row["Action"], row["Actor"]["ID"], row["Actor"]["Attributes"]["name"]) for row in events],
+          [(action, name + ":v1", name) for action in ("push", "push", "pull", "pull")])
     # Pushed again under another name its layer is mounted and the digest stays.
     other = registry + "/team/other"
     tag(d, name + ":v1", other, "v2")
@@ -239,6 +244,21 @@ def test_shared_layers(d):
     d.api.delete("/images/%s/a/one:v1" % stub.address)
     equal(len(d.api.get("/images/%s/a/two:v1/json" % stub.address)["RootFS"]["Layers"]), 2)
     d.api.delete("/images/%s/a/two:v1" % stub.address)
+
+
+def test_other_platform(d):
+    stub = stub_in(d)
+    arm = stub.add_image("a/arm", "v1", [100], platform=("linux", "arm64"))
+    stub.add_index("a/arm", "list", [(arm, ("linux", "arm64"))])
+    name = stub.address + "/a/arm"
+    lines = statuses(pull(d, name, "v1", platform="linux/s390x"))
+    equal(lines[-1], "WARNING: image with reference %s:v1 was found but its platform (linux/arm64) does not match the specified platform "
+                     "(linux/s390x)" % name)
+    contains(lines[-2], "Status: Downloaded newer image for")
+    contains(statuses(pull(d, name, "v1"))[-1], "Status: Image is up to date for")
+    fails(d, "no matching manifest for linux/amd64 in the manifest list entries", pull, name, "list", status=200)
+    pull(d, name, "list", platform="linux/arm64")
+    equal(d.api.get("/images/%s:list/json" % name)["Architecture"], "arm64")
 
 
 def test_many_pulls_at_once(d):
