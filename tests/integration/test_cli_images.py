@@ -50,7 +50,7 @@ def test_images_columns_and_formats(d):
 def test_tag_inspect_history_rmi(d):
     image = d.api.get("/images/busybox/json")["Id"]
     text(d.cli("tag", "busybox", "other/name:v1"))
-    equal(text(d.cli("image", "inspect", "-f", "{{.Id}} {{len .RepoTags}} {{.Os}} {{.Config.Labels}}", "other/name:v1")), image + " 2 linux map[]\n")
+    equal(text(d.cli("image", "inspect", "-f", "{{.ID}} {{len .RepoTags}} {{.Os}} {{.Config.Labels}}", "other/name:v1")), image + " 2 linux map[]\n")
     equal(json.loads(text(d.cli("image", "inspect", "busybox")))[0]["Id"], image)
     equal(cells(text(d.cli("history", "busybox")))[0], ["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"])
     equal(text(d.cli("history", "-q", "--no-trunc", "busybox")), image + "\n")
