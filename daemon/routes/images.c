@@ -3,6 +3,34 @@
 #include "lib/base/str.h"
 #include "lib/base/timefmt.h"
 #include "lib/jobs/kinds.h"
+#include "lib/oci/platform.h"
+
+/* ?platform={"os":...,"architecture":...}: an image here has one platform, which must be it. Asked for since the given version. */
+static int check_platform(struct engine *engine, struct request *req, int since_minor, const char *name, struct err *err)
+{
+    const char *text = api_before(request_version(req), since_minor) ? NULL : request_query(req, "platform");
+    struct distribution_platform asked;
+    struct image_inspect inspect;
+    struct platform wanted, own;
+    char wanted_text[128], own_text[128];
+    if (str_empty(text))
+        return 0;
+    if (codec_decode(&distribution_platform_type, text, strlen(text), &asked, err) < 0)
+        return err_wrap(err, "failed to parse platform");
+    platform_from(asked.os, asked.architecture, asked.variant, &wanted);
+    codec_clear(&distribution_platform_type, &asked);
+    if (!name) /* of an archive that is still to come */
+        return 0;
+    if (engine_image_inspect(engine, name, &inspect, err) < 0)
+        return -1;
+    platform_from(inspect.os, inspect.architecture, inspect.variant, &own);
+    codec_clear(&image_inspect_type, &inspect);
+    if (platform_match(&wanted, &own))
+        return 0;
+    platform_format(&wanted, wanted_text, sizeof wanted_text);
+    platform_format(&own, own_text, sizeof own_text);
+    return err_set(err, ERR_NOT_FOUND, "image with reference %s was found but its platform (%s) does not match the specified platform (%s)", name, own_text, wanted_text);
+}
 
 static int list_images(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
@@ -39,6 +67,8 @@ static int create_image(struct engine *engine, struct request *req, struct respo
 static int load_images(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
     struct response_sink sink;
+    if (check_platform(engine, req, 48, NULL, err) < 0)
+        return -1;
     response_sink_init(&sink, req, res, "application/json");
     return engine_image_load(engine, request_body_fd(req), request_query_bool(req, "quiet", false), &sink.sink, err);
 }
@@ -47,6 +77,8 @@ static int save_named(struct engine *engine, struct request *req, struct respons
 {
     struct response_sink sink;
     char **names = NULL;
+    if (check_platform(engine, req, 48, request_param(req, "name"), err) < 0)
+        return -1;
     strv_append(&names, request_param(req, "name"));
     response_sink_init(&sink, req, res, "application/x-tar");
     int result = engine_image_save(engine, names, &sink.sink, err);
@@ -68,7 +100,7 @@ static int inspect_image(struct engine *engine, struct request *req, struct resp
 {
     struct image_inspect inspect;
     AUTO_BUF struct buf out = BUF_INIT(BUF_TEXT_MAX);
-    if (engine_image_inspect(engine, request_param(req, "name"), &inspect, err) < 0)
+    if (check_platform(engine, req, 49, request_param(req, "name"), err) < 0 || engine_image_inspect(engine, request_param(req, "name"), &inspect, err) < 0)
         return -1;
     compat_image_inspect(request_version(req), &inspect);
     compat_image_inspect_encode(request_version(req), &inspect, &out);
@@ -79,12 +111,16 @@ static int inspect_image(struct engine *engine, struct request *req, struct resp
 static int history_image(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
     AUTO_BUF struct buf out = BUF_INIT(BUF_TEXT_MAX);
+    if (check_platform(engine, req, 48, request_param(req, "name"), err) < 0)
+        return -1;
     return engine_image_history(engine, request_param(req, "name"), &out, err) < 0 ? -1 : response_json_text(res, 200, &out);
 }
 
 static int push_image(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
     struct response_sink sink;
+    if (check_platform(engine, req, 46, request_param(req, "name"), err) < 0)
+        return -1;
     response_sink_init(&sink, req, res, "application/json");
     return engine_image_push(engine, request_param(req, "name"), request_query(req, "tag"), request_header(req, "X-Registry-Auth"), &sink.sink, err);
 }

@@ -52,6 +52,18 @@ def images(s):
 
 
 @scenario
+def image_platforms(s):
+    import json
+    for name, platform in (("same", {"os": "linux", "architecture": "amd64"}), ("other", {"os": "linux", "architecture": "arm64"}), ("bad", "x")):
+        text = platform if isinstance(platform, str) else json.dumps(platform)
+        s.ask(name + " history", "GET", "/images/{image}/history", only=len, platform=text)
+        s.ask(name + " inspect", "GET", "/images/{image}/json", only=lambda v: v["Architecture"], platform=text)
+        s.ask(name + " push", "POST", "/images/{image}/push", headers={"X-Registry-Auth": "e30="}, mode="status", platform=text)
+    s.ask("bad get", "GET", "/images/{image}/get", platform="x", mode="status")
+    s.ask("bad load", "POST", "/images/load", small_tar(f="x"), {"Content-Type": "application/x-tar"}, platform="x", mode="status")
+
+
+@scenario
 def image_transfers(s):
     tar = {"Content-Type": "application/x-tar"}
     s.later("DELETE", "/images/{p}imported:v1")
