@@ -77,7 +77,7 @@ int document_check(const char *bytes, size_t length, const char *content_type, c
     *ret = (struct document){ .kind = MEDIA_OTHER };
     if (check_digest(bytes, length, header_digest, wanted, computed, err) < 0)
         return -1;
-    if (json_parse(bytes, length, &json, err) < 0) {
+    if (json_parse(bytes, length, &json, err) < 0 || json_check_unique(bytes, length, err) < 0) {
         err->kind = ERR_INTERNAL;
         return err_wrap(err, "error unmarshalling content");
     }

@@ -64,6 +64,16 @@ int json_parse(const char *text, size_t length, struct json **ret, struct err *e
     return 0;
 }
 
+int json_check_unique(const char *text, size_t length, struct err *err)
+{
+    json_error_t where;
+    json_t *value = json_loadb(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
+    if (!value)
+        return err_set(err, ERR_INVALID, "invalid JSON: %s at line %d column %d", where.text, where.line, where.column);
+    json_decref(value);
+    return 0;
+}
+
 void json_free(struct json *json)
 {
     json_decref(raw(json));

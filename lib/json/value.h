@@ -9,6 +9,8 @@ struct json;
 enum json_kind { JSON_NOTHING, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_TEXT, JSON_LIST, JSON_MAP };
 /* ERR_INVALID with line and column; depth <= 64. *ret freed by json_free. */
 int json_parse(const char *text, size_t length, struct json **ret, struct err *err);
+/* ERR_INVALID when an object names a member twice: parsers differ about which one counts. The text has been parsed before. */
+int json_check_unique(const char *text, size_t length, struct err *err);
 void json_free(struct json *json);
 CLEANUP_FN(struct json, json_free)
 enum json_kind json_kind_of(const struct json *json); /* NULL -> JSON_NOTHING */

@@ -165,7 +165,7 @@ static int kind_check(const char *text, size_t length, enum media_kind wanted, s
 {
     enum media_kind kind = oci_document_kind(text, length);
     if (kind == wanted)
-        return 0;
+        return json_check_unique(text, length, err);
     if (kind == MEDIA_MANIFEST_V1)
         return err_set(err, ERR_UNSUPPORTED, "image manifests of schema version 1 are not supported");
     return err_set(err, ERR_INVALID, "document is not an image %s", wanted == MEDIA_INDEX ? "index" : "manifest");
@@ -219,7 +219,7 @@ int oci_image_decode(const char *text, size_t length, struct oci_image *ret, str
 {
     if (codec_decode(&oci_image_type, text, length, ret, err) < 0)
         return -1;
-    if (image_check(ret, err) == 0)
+    if (image_check(ret, err) == 0 && json_check_unique(text, length, err) == 0)
         return 0;
     codec_clear(&oci_image_type, ret);
     return -1;
