@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static void put_mounts(struct container *container, struct job_mount_spec *spec)
 {
@@ -17,6 +18,20 @@ static void put_mounts(struct container *container, struct job_mount_spec *spec)
             continue;
         strv_append(&spec->bind_sources, mount->source);
         strv_append(&spec->bind_targets, mount->destination);
+    }
+}
+
+/* hosts and its kin, as of the last start, unless something is mounted there. */
+static void put_host_files(const char *dir, struct job_mount_spec *spec)
+{
+    static const char *const names[] = { "hostname", "hosts", "resolv.conf" };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        AUTO_FREE char *source = str_format("%s/%s", dir, names[i]);
+        AUTO_FREE char *target = str_format("/etc/%s", names[i]);
+        if (access(source, F_OK) < 0 || strv_contains(spec->bind_targets, target))
+            continue;
+        strv_append(&spec->bind_sources, source);
+        strv_append(&spec->bind_targets, target);
     }
 }
 
@@ -35,6 +50,7 @@ static void put_tree(struct container *container, bool writable, struct job_moun
         spec->lowers = with_upper;
     }
     put_mounts(container, spec);
+    put_host_files(dir, spec);
 }
 
 /* fd of a running container's root, or -1 and the tree to mount. */

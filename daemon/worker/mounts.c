@@ -125,9 +125,41 @@ static int mount_binds(const struct job_mount_spec *spec, int root_fd, bool writ
     return r;
 }
 
+static bool lacks_target(const struct job_mount_spec *spec, int root_fd)
+{
+    for (char **target = spec->bind_targets; target && *target; target++) {
+        AUTO_FD int fd = root_open(root_fd, *target, O_PATH, 0);
+        if (fd == -ENOENT)
+            return true;
+    }
+    return false;
+}
+
+/* The layers below an upper directory in memory, where missing mount points of a tree that is only read can be made. */
+static int mount_over_scratch(const struct job_mount_spec *spec, struct err *err)
+{
+    static const char *const dirs[] = { "/sys/upper", "/sys/work" };
+    CLEANUP(strv_free) char **lowers = NULL;
+    AUTO_FD int memory = sys_detached_mount("tmpfs", NULL, "mode=0700", 0);
+    int r = memory < 0 ? memory : sys_move_mount(memory, AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH);
+    for (size_t i = 0; i < ARRAY_SIZE(dirs) && r >= 0; i++)
+        r = mkdir(dirs[i], 0755) < 0 ? -errno : 0;
+    if (r < 0)
+        return err_sys(err, r, "make a scratch directory");
+    if (!str_empty(spec->upper))
+        strv_append(&lowers, spec->upper);
+    strv_extend(&lowers, spec->lowers);
+    return mount_layers(lowers, dirs[0], dirs[1], err);
+}
+
 int worker_mount_tree(const struct job_mount_spec *spec, bool writable, int *ret_root_fd, struct err *err)
 {
     AUTO_FD int root_fd = mount_base(spec, writable, err);
+    if (root_fd >= 0 && !writable && lacks_target(spec, root_fd)) {
+        fd_close(root_fd);
+        root_fd = mount_over_scratch(spec, err);
+        writable = true;
+    }
     if (root_fd < 0 || mount_binds(spec, root_fd, writable, err) < 0)
         return -1;
     *ret_root_fd = take_fd(&root_fd);

@@ -109,19 +109,28 @@ def test_out_of_volumes_and_host_files(d):
         file.write("from the host")
     box = d.start_new(["sleep", "600"], host=host)
     d.exec(box, ["sh", "-c", "echo kept >/data/k; echo own >/own"])
-    hosts = content(d, box, "/etc/hosts")
-    contains(hosts, b"localhost")
     for running in (True, False):
         equal(d.state(box)["Running"], running)
         equal(content(d, box, "/data/k"), b"kept\n")
         equal(content(d, box, "/bound/f"), b"from the host")
         equal(content(d, box, "/own"), b"own\n")
+        contains(content(d, box, "/etc/hosts"), b"localhost")
         found = members(get_tar(d, box, "/"))
         contains(found, "/data/k")
         equal([name for name in found if name.startswith(("/proc/", "/sys/"))], [])
         if running:
             d.api.post("/containers/%s/kill" % box)
             d.wait(box)
+
+
+def test_out_of_what_never_ran(d):
+    """A volume whose mount point the image does not have; nothing is made in the container by looking."""
+    d.run(["sh", "-c", "echo kept >/v/k"], host={"Binds": ["vol:/v"]})
+    box = d.create(["true"], host={"Binds": ["vol:/new/place"]})
+    equal(content(d, box, "/new/place/k"), b"kept\n")
+    equal(path_stat(d, box, "/new/place")["mode"], GO_DIR | 0o755)
+    equal(content(d, box, "/etc/hosts"), b"")
+    equal(d.api.call("GET", "/containers/%s/changes" % box), None)
 
 
 # ---- in ----
