@@ -5,7 +5,12 @@
 #include "lib/base/strv.h"
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
+
+#define EXIT_PAUSE_NS 20000000L
+#define EXIT_TRIES 10    /* for one that runs on although its streams are closed */
+#define ANSWER_TRIES 500 /* for a daemon that comes back */
 
 struct exec_options {
     bool detach, interactive, tty, privileged;
@@ -72,16 +77,27 @@ static int exec_create(struct cli *cli, const char *container, const struct exec
     return 0;
 }
 
+/* The stream may end a moment before the daemon has noted the exit, or before a daemon that was restarted answers. */
 static int exec_exit_code(struct cli *cli, const char *id, int64_t *ret, struct err *err)
 {
+    const struct timespec pause = { .tv_nsec = EXIT_PAUSE_NS };
     AUTO_TARGET(target);
-    struct exec_inspect inspect;
     api_path(&target, "/exec/%s/json", id);
-    if (api_get(cli, target.data, &exec_inspect_type, &inspect, err) < 0)
-        return -1;
-    *ret = inspect.exit_code.present ? inspect.exit_code.value : 0;
-    codec_clear(&exec_inspect_type, &inspect);
-    return 0;
+    for (int tries = 1;; tries++) {
+        struct exec_inspect inspect;
+        err_clear(err);
+        int answer = api_get(cli, target.data, &exec_inspect_type, &inspect, err);
+        if (answer < 0 && (err->kind != ERR_UNAVAILABLE || tries == ANSWER_TRIES))
+            return -1;
+        bool again = answer < 0 || (inspect.running && tries < EXIT_TRIES);
+        if (answer == 0) {
+            *ret = inspect.exit_code.present ? inspect.exit_code.value : 0;
+            codec_clear(&exec_inspect_type, &inspect);
+        }
+        if (!again)
+            return 0;
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 static int exec_attached(struct cli *cli, const struct exec_options *options, const char *id, int64_t *ret_code, struct err *err)

@@ -309,8 +309,12 @@ def test_terminal(d):
     eventually(size_seen)
     shell.type(b"echo so on; sleep 100\n")
     shell.expect(b"\r\nso on\r\n")
-    shell.type(b"\x03")
-    shell.expect(b"# ")
+
+    def interrupted(): # the shell may not have begun to sleep yet
+        shell.type(b"\x03")
+        shell.expect(b"# ", 1)
+        return True
+    eventually(interrupted)
     shell.type(b"echo alive; exit 6\n")
     shell.expect(b"alive\r\n")
     equal(shell.end(), 6)
@@ -351,6 +355,20 @@ def test_clients_do_not_notice_the_daemon_die(d):
         client.stdin.close()
         equal(client.stdout.read(), b"got word\n")
         equal(client.wait(30), 8)
+
+
+@options(timeout=90)
+def test_an_exec_goes_on_without_the_daemon(d):
+    start(d, "box")
+    command = d.holk_command("exec", "-i", "box", "sh", "-c", "echo up; read x; echo got $x; exit 8")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=d.environment_for_clients()) as client:
+        equal(client.stdout.readline(), b"up\n")
+        d.kill()
+        client.stdin.write(b"word\n")
+        client.stdin.close()
+        equal(client.stdout.readline(), b"got word\n")
+        d.start()
+        client.wait(30) # its exit code went with the daemon that knew the exec
 
 
 # ---- cp ----
