@@ -509,14 +509,13 @@ int container_remove_claimed(struct container *container, bool volumes, struct e
 {
     struct engine *engine = container->engine;
     AUTO_FREE char *path = str_format("containers/%s", container->record.id);
-    (void)err;
     container_network_down(container);
     mutex_lock(&engine->lock);
     int64_t deadline = time_monotonic_ns() + 10 * NANOS_PER_SECOND;
     while (container->monitor_alive && cond_wait_until(&engine->changed, &engine->lock, deadline)) {
     }
     parked_free(container);
-    db_queue(engine->db, DB_NORMAL, "DELETE FROM containers WHERE id = ?", "s", container->record.id);
+    uint64_t ticket = db_queue(engine->db, DB_NORMAL, "DELETE FROM containers WHERE id = ?", "s", container->record.id);
     container_forget_locked(container);
     container_event_locked(container, "destroy", NULL, 0);
     store_lease_free(take_ptr(&container->lease));
@@ -528,7 +527,7 @@ int container_remove_claimed(struct container *container, bool volumes, struct e
     if (failed < 0)
         log_warn("container=%.12s files stay behind error=%s", container->record.id, err_strerror(-failed));
     (void)path_remove_tree_at(engine->exec_fd, container->record.id);
-    return 0;
+    return db_wait(engine->db, ticket, err);
 }
 
 int engine_container_remove(struct engine *engine, const char *ref, bool force, bool volumes, bool link, struct err *err)

@@ -36,7 +36,9 @@ static int lock_data_root(struct engine *engine, struct err *err)
     engine->lock_fd = openat(engine->data_fd, "holkd.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (engine->lock_fd < 0)
         return err_sys(err, errno, "open the lock of %s", engine->options.data_root);
-    if (flock(engine->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+    /* a lock of the process: one of the open file would live on in a child that has not come to its exec yet */
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    if (fcntl(engine->lock_fd, F_SETLK, &whole) < 0) {
         ssize_t got = pread(engine->lock_fd, text, sizeof text - 1, 0);
         return err_set(err, ERR_CONFLICT, "data root %s is in use by another holkd (pid %s)", engine->options.data_root, got > 0 ? str_trim(text) : "unknown");
     }

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct applying {
@@ -189,12 +190,27 @@ int facts_sync(struct container *container)
     return count < 0 ? -1 : applying.ended;
 }
 
+#define END_TRIES 200
+#define END_PAUSE_NS 10000000L
+
+/* Nobody is their parent any more: the groups can go once the kernel has let go of the last process. */
+static void end_processes(struct container *container)
+{
+    struct engine *engine = container->engine;
+    AUTO_FREE char *cgroup = container_cgroup_path(container);
+    for (int i = 0; i < END_TRIES; i++) {
+        (void)cgroup_kill(&engine->cgroups, cgroup);
+        if (cgroup_remove(&engine->cgroups, cgroup) != -EBUSY)
+            return;
+        nanosleep(&(struct timespec){ .tv_nsec = END_PAUSE_NS }, NULL);
+    }
+    log_error("container=%.12s some processes outlive their killed monitor", container->record.id);
+}
+
 static void died_with_monitor(struct container *container)
 {
     struct engine *engine = container->engine;
-    AUTO_FREE char *cgroup = str_format("%s/%s", engine->options.cgroup_parent, container->record.id);
-    (void)cgroup_kill(&engine->cgroups, cgroup);
-    (void)cgroup_remove(&engine->cgroups, cgroup);
+    end_processes(container);
     container_network_down(container);
     mutex_lock(&engine->lock);
     struct mon_fact fact = { .kind = MON_FACT_EXIT, .exit_code = 137, .time_unix_ns = time_now_unix_ns() };
@@ -208,9 +224,16 @@ static void died_with_monitor(struct container *container)
 void container_monitor_gone(struct container *container)
 {
     struct engine *engine = container->engine;
+    struct err ignored = { 0 };
     (void)facts_sync(container);
     if (container_is_running(container))
         died_with_monitor(container);
+    mutex_lock(&engine->lock);
+    uint64_t ticket = container_changed_locked(container);
+    mutex_unlock(&engine->lock);
+    /* the facts may go once the row tells them all; and before the next monitor may come */
+    (void)db_wait(engine->db, ticket, &ignored);
+    (void)path_remove_tree_at(engine->exec_fd, container->record.id);
     mutex_lock(&engine->lock);
     container->monitor_alive = false;
     container_changed_locked(container);
@@ -219,7 +242,6 @@ void container_monitor_gone(struct container *container)
     if (remove)
         container_ref_locked(container);
     mutex_unlock(&engine->lock);
-    (void)path_remove_tree_at(engine->exec_fd, container->record.id);
     if (remove)
         engine_call_later(engine, auto_remove, container);
 }

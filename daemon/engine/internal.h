@@ -161,6 +161,7 @@ int container_launch(struct container *container, struct err *err); /* claimed b
 int container_launch_extra(struct container *container, struct container_start_extra *extra, struct err *err);
 char **container_lowers(struct engine *engine, char *const *diff_ids); /* image layers and the init layer; strv_free */
 void container_network_down(struct container *container);
+char *container_cgroup_path(const struct container *container);
 
 /* ---- plan_make.c ---- */
 struct plan_inputs {

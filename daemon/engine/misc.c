@@ -17,7 +17,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-static char *cgroup_of(const struct container *container)
+char *container_cgroup_path(const struct container *container)
 {
     const char *parent = container->record.host_config.resources.cgroup_parent;
     if (str_empty(parent))
@@ -105,7 +105,7 @@ int engine_container_top(struct engine *engine, const char *ref, const char *ps_
         return err_set(err, ERR_UNSUPPORTED, "ps_args \"%s\": only -ef is supported", ps_args);
     if (!container_is_running(container))
         return err_set(err, ERR_CONFLICT, "container %s is not running", container->record.id);
-    AUTO_FREE char *cgroup = cgroup_of(container);
+    AUTO_FREE char *cgroup = container_cgroup_path(container);
     int count = cgroup_pids(&engine->cgroups, cgroup, &pids);
     if (count < 0)
         return err_sys(err, count, "list the container's processes");

@@ -42,6 +42,7 @@ static void client_drop(struct client *client)
 
 static void clients_bury(struct monitor *monitor)
 {
+    bool spawner_gone = false;
     for (struct client **link = &monitor->clients; *link;) {
         struct client *client = *link;
         if (!client->dead) {
@@ -49,8 +50,11 @@ static void clients_bury(struct monitor *monitor)
             continue;
         }
         *link = client->next;
+        spawner_gone = spawner_gone || client->is_spawner;
         free(client);
     }
+    if (spawner_gone && !monitor->ever_started) /* the daemon died before it said START */
+        monitor_end(monitor);
 }
 
 void clients_notice(struct monitor *monitor)
@@ -412,8 +416,6 @@ static void on_client(struct loop *loop, struct watch *watch, uint32_t events, v
         return;
     if (length < 0) {
         client_drop(client);
-        if (client->is_spawner && !monitor->ever_started) /* the daemon died before it said START */
-            monitor_end(monitor);
     } else {
         serve(client, &header, body, (size_t)length, fds, count);
         for (size_t i = 0; i < count; i++)

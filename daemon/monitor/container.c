@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -234,11 +235,22 @@ static void on_linger(struct loop *loop, struct watch *timer, void *arg)
     loop_stop(loop);
 }
 
+/* An ended monitor may stay for a slow client, but is no longer asked for sockets: what it keeps would only be in the next daemon's way. */
+static void drop_listeners(struct monitor *monitor)
+{
+    for (struct kept_listener *kept; (kept = monitor->listeners);) {
+        monitor->listeners = kept->next;
+        fd_close(kept->fd);
+        free(kept);
+    }
+}
+
 void monitor_end(struct monitor *monitor)
 {
     struct mon_fact fact = { .kind = MON_FACT_END };
     if (monitor->ended)
         return;
+    drop_listeners(monitor);
     log_close(&monitor->log);
     runtime_cleanup(&monitor->view.plan);
     fd_close(take_fd(&monitor->netns_fd));

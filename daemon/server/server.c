@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SMALL_POOL (32 * 1024)
@@ -87,16 +88,30 @@ static int fill_unix_address(const char *path, struct sockaddr_un *ret, struct e
     return 0;
 }
 
+#define PROBE_TRIES 50
+#define PROBE_PAUSE_NS 20000000L
+
+/* A monitor that ends at this moment may hold the old socket a little longer. */
+static bool somebody_listens(const struct sockaddr_un *address)
+{
+    for (int i = 0; i < PROBE_TRIES; i++) {
+        AUTO_FD int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (probe < 0 || connect(probe, (const struct sockaddr *)address, sizeof *address) < 0)
+            return false;
+        nanosleep(&(struct timespec){ .tv_nsec = PROBE_PAUSE_NS }, NULL);
+    }
+    return true;
+}
+
 /* Somebody answers there: it is not ours to take. A dead socket file is removed. */
 static int clear_old_socket(const struct sockaddr_un *address, struct err *err)
 {
-    AUTO_FD int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct stat info;
     if (lstat(address->sun_path, &info) < 0)
         return 0;
     if (!S_ISSOCK(info.st_mode))
         return err_set(err, ERR_INVALID, "%s exists and is not a socket", address->sun_path);
-    if (probe >= 0 && connect(probe, (const struct sockaddr *)address, sizeof *address) == 0)
+    if (somebody_listens(address))
         return err_set(err, ERR_CONFLICT, "another daemon is listening on %s", address->sun_path);
     if (unlink(address->sun_path) < 0 && errno != ENOENT)
         return err_sys(err, errno, "remove the old socket %s", address->sun_path);
