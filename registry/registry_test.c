@@ -60,7 +60,7 @@ TEST(documents)
         { MANIFEST(MEDIA_OCI_MANIFEST), "text/html", "invalid: unsupported manifest media type text/html" },
         { "{\"schemaVersion\":2,\"layers\":[],\"layers\":[]," CONFIG "}", MEDIA_OCI_MANIFEST,
           "internal: error unmarshalling content: invalid JSON: duplicate object key near '\"layers\"' at line 1 "
-          "column 41" },
+          "column 39" },
         { "[]", MEDIA_OCI_INDEX, "internal: error unmarshalling content: a manifest is a JSON object" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -29,9 +29,8 @@ static char *connect_text(const struct exchange *exchange)
     curl_easy_getinfo(exchange->easy, CURLINFO_OS_ERRNO, &sys_errno);
     if (!sys_errno)
         return str_format("dial tcp %s: %s", host, exchange->curl_error);
-    AUTO_FREE char *why = xstrdup(err_strerror((int)sys_errno));
-    *why = (char)(*why >= 'A' && *why <= 'Z' ? *why - 'A' + 'a' : *why);
-    return str_format("dial tcp %s: connect: %s", host, sys_errno == ETIMEDOUT ? "i/o timeout" : why);
+    return str_format("dial tcp %s: connect: %s", host,
+                      sys_errno == ETIMEDOUT ? "i/o timeout" : err_strerror((int)sys_errno));
 }
 
 /* OpenSSL's X509_V_ERR_* */

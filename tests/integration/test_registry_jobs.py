@@ -3,12 +3,13 @@ import gzip
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 
 from fixtures import ROOT
-from harness import contains, equal, find_build
+from harness import contains, equal, find_build, options
 from netns import Namespace
 from workerjob import Job, JobError, Pull, Push
 
@@ -252,6 +253,24 @@ def test_gives_up():
 
 def test_slow_is_not_broken():
     works({"trickle": {"bytes": 50000, "every": 0.05}})
+
+
+@options(long=True, timeout=200)
+def test_stall():
+    began = time.monotonic()
+    done, log = works({"stall": {"after": 100000, "times": 1}})
+    equal(20 < time.monotonic() - began < 90, True, "seconds until a silent registry is asked again")
+    equal(sorted(row["headers"]["Range"] for row in log if "Range" in row["headers"]), ["bytes=100000-"] * 2)
+
+
+def test_disk_full():
+    spool = tempfile.mkdtemp(prefix="spool-")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", spool], check=True)
+    try:
+        faulty("no space left on device", {}, most=6, spool=spool)
+    finally:
+        subprocess.run(["umount", spool], check=True)
+        os.rmdir(spool)
 
 
 def test_nobody_there():
