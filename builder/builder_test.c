@@ -284,6 +284,8 @@ TEST(commands)
     CHECK(has(&bench.fake.log, "run a|b in /w as u\n"));
     CHECK(has(&bench.fake.log, "run /bin/ash|-ec|cat <<A && y\nt\nA in /w as u\n"));
     CHECK(has(&bench.fake.log, "run /bin/ash|-ec|z in /w as u\n  mount tmpfs /w/t\n  mount bind /c\n"));
+    CHECK_BUILT(&bench, "FROM base\nRUN << EOF\nalone\nEOF\nRUN <<EOF not alone\nx\nEOF\n");
+    CHECK(has(&bench.fake.log, "run /bin/sh|-c|alone\n in / as \nrun /bin/sh|-c|<<EOF not alone\nx\nEOF in / as \n"));
     CHECK_BUILT(&bench, "FROM base\nRUN <<EOF\n#!/bin/awk -f\nx\nEOF\n");
     CHECK(has(&bench.fake.log, "run /bin/sh|-c|/dev/pipes/EOF in / as \n  mount bind /dev/pipes/EOF ro\n"));
 }

@@ -49,7 +49,7 @@ static char *shell_text(const struct instruction *insn, struct run_step *run)
     if (!insn->heredoc_count)
         return xstrdup(written);
     CLEANUP(heredoc_free) struct heredoc *alone = heredoc_parse(written);
-    if (!alone || strpbrk(written, " \t")) {
+    if (!alone) {
         struct buf full = BUF_INIT(BUF_TEXT_MAX);
         buf_puts(&full, written);
         for (size_t i = 0; i < insn->heredoc_count; i++)

@@ -171,11 +171,21 @@ static bool quotes_balanced(const char *line)
     return !quote;
 }
 
+/* "<<" alone takes the word behind it: "<< EOF". */
+static char *heredoc_word(char *const *words, size_t *at)
+{
+    const char *word = words[(*at)++];
+    if (str_eq(word + strspn(word, "0123456789"), "<<") && words[*at])
+        return str_format("%s %s", word, words[(*at)++]);
+    return xstrdup(word);
+}
+
 static int read_heredocs(struct line_reader *reader, struct instruction *insn, const char *line, struct err *err)
 {
     CLEANUP(strv_free) char **words = quotes_balanced(line) ? words_quoted(line, '\\') : NULL;
-    for (char **word = words; word && *word; word++) {
-        struct heredoc *heredoc = heredoc_parse(*word);
+    for (size_t at = 0; words && words[at];) {
+        AUTO_FREE char *word = heredoc_word(words, &at);
+        struct heredoc *heredoc = heredoc_parse(word);
         if (!heredoc)
             continue;
         insn->heredocs = xreallocarray(insn->heredocs, insn->heredoc_count + 1, sizeof *insn->heredocs);

@@ -81,6 +81,9 @@ TEST(heredocs)
                  "1-1 FROM \"a\"\n2-6 RUN \"cat <<A > x <<-'B'\"\n    <<A \"a\\n\"\n    <<-B quoted \"b\\n\"\n");
     CHECK_PARSED("FROM a\nCMD cat <<EOF\nLABEL a=\"<<B\"\n",
                  "1-1 FROM \"a\"\n2-2 CMD \"cat <<EOF\"\n3-3 LABEL \"a\" \"\\\"<<B\\\"\"\n");
+    CHECK_PARSED("FROM a\nRUN cat << 'E' && cat <<- F\nx\nE\n",
+                 "1-1 FROM \"a\"\n2-4 RUN \"cat << 'E' && cat <<- F\"\n    <<E quoted \"x\\n\"\n");
+    CHECK_PARSED("FROM a\nRUN cat <<<x a<< b <<\n", "1-1 FROM \"a\"\n2-2 RUN \"cat <<<x a<< b <<\"\n");
     CHECK_PARSED("FROM a\nRUN cat <<EOF && echo it's\n", "1-1 FROM \"a\"\n2-2 RUN \"cat <<EOF && echo it's\"\n");
     CHECK_PARSED("FROM a\nRUN <<EOF\nx\n", "error: dockerfile parse error on line 2: unterminated heredoc\n");
     CHECK_PARSED("FROM a\nONBUILD COPY <<E /x\nz\nE\n",

@@ -178,7 +178,8 @@ int split_health(struct instruction *insn, const char *rest, char escape, struct
 
 /* ---- heredocs ---- */
 
-/* The word without its quotes; *ret_quoted tells whether there were any. NULL for an unbalanced one. */
+/* The word without its quotes; *ret_quoted tells whether there were any. NULL for an unbalanced one, or when there are
+ * two words. */
 static char *unquote(const char *word, bool *ret_quoted)
 {
     AUTO_BUF struct buf out = BUF_INIT(WORD_MAX);
@@ -190,6 +191,8 @@ static char *unquote(const char *word, bool *ret_quoted)
             *ret_quoted = true;
             continue;
         }
+        if (!quote && is_space(*word))
+            return *skip_space(word) ? NULL : buf_take(&out);
         bool kept = quote == '\'' || (quote == '"' && word[1] != '"' && word[1] != '$' && word[1] != '\\');
         if (*word == '\\' && !kept) {
             if (!word[1])
@@ -209,7 +212,7 @@ struct heredoc *heredoc_parse(const char *word)
         return NULL;
     word += 2;
     bool chomp = *word == '-', quoted;
-    word += chomp;
+    word = skip_space(word + chomp);
     if (!*word || strchr(word, '<'))
         return NULL;
     char *name = unquote(word, &quoted);
