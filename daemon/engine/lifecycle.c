@@ -11,11 +11,22 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* Somebody has killed the monitor this moment: its container ends, and the caller finds it ended. */
+static void wait_if_monitor_is_gone(struct container *container)
+{
+    struct err ignored = { 0 };
+    AUTO_FD int sock = monitor_connect(container->engine->options.exec_root, container->record.id, &ignored);
+    if (sock < 0)
+        (void)container_wait_stopped(container, 5000, -1);
+}
+
 static int tell_monitor(struct container *container, uint16_t verb, const void *body, size_t length, struct err *err)
 {
     struct monitor_reply reply;
     int result = monitor_request(container->engine->options.exec_root, container->record.id, verb, body, length, NULL, 0, &reply, err);
     monitor_reply_done(&reply);
+    if (result < 0)
+        wait_if_monitor_is_gone(container);
     return result;
 }
 

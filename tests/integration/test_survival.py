@@ -180,13 +180,21 @@ def test_kill_monitor_and_daemon_together(d):
 
 
 def test_killed_monitor_of_a_restarting_container(d):
-    """A policy does not bring back what lost its monitor silently: the error is told, and a start works."""
+    """No policy hides the loss of a monitor: the error is told, and a start works."""
     victim = d.start_new(["sleep", "1000"], host={"RestartPolicy": {"Name": "unless-stopped"}})
     os.kill(d.monitor_pid(victim), signal.SIGKILL)
-    eventually(lambda: d.state(victim)["Status"] in ("exited", "running") and d.state(victim)["ExitCode"] in (0, 137))
-    if not d.state(victim)["Running"]:
-        d.api.post("/containers/%s/start" % victim)
+    eventually(lambda: (d.state(victim)["Status"], d.state(victim)["ExitCode"]) == ("exited", 137))
+    d.api.post("/containers/%s/start" % victim)
     equal(d.state(victim)["Running"], True)
+
+
+def test_requests_right_after_the_kill_of_a_monitor(d):
+    for method, path in (("DELETE", "?force=1"), ("POST", "/stop"), ("POST", "/kill"), ("POST", "/restart")):
+        victim = d.start_new(["sleep", "1000"])
+        os.kill(d.monitor_pid(victim), signal.SIGKILL)
+        answer = d.api.request(method, "/containers/" + victim + path)
+        equal(answer.status in (204, 304, 409), True, "%s %s: %d %r" % (method, path, answer.status, answer.read()))
+        answer.close()
 
 
 def test_exec_client_survives(d):
