@@ -15,6 +15,7 @@
 #include "daemon/worker/build_copy_view.h"
 #include "lib/jobs/kinds.h"
 #include "lib/oci/pattern.h"
+#include "lib/unpack/contents.h"
 #include "lib/unpack/nodes.h"
 #include "lib/unpack/walk.h"
 
@@ -29,12 +30,14 @@ struct copying {
     struct mode_change chmod;
     struct pattern_set *exclude;
     struct map *hidden;
+    struct contents *contents; /* of the context as it was unpacked, or NULL */
     struct link_table linked; /* files of the context that are in this layer already */
     char **made_dirs;         /* on the way to the target */
     char *buffer;             /* COPY_BUFFER bytes */
     int64_t files, bytes;
 };
 #define COPY_BUFFER ((size_t)1 << 20)
+#define CONTEXT_DIGESTS ".digests" /* behind the name of the context's directory: a struct contents */
 void copying_done(struct copying *copying);
 
 /* ---- build_copy_source.c ---- */

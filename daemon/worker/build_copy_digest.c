@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define DIGEST_FORM "build-copy 1"
+#define DIGEST_FORM "build-copy 2"
 #define MISSING "failed to compute cache key: failed to calculate checksum of ref holk::source: \"%s\": not found"
 
 struct digesting {
@@ -25,11 +25,9 @@ static void add_text(struct hash *hash, const char *text)
     hash_add(hash, text, strlen(text) + 1);
 }
 
-static int add_content(struct digesting *digesting, int fd, struct err *err)
+static int hash_file(struct copying *copying, int fd, unsigned char ret[HASH_RAW_SIZE], struct err *err)
 {
-    char text[HASH_TEXT_SIZE];
     AUTO_HASH struct hash hash;
-    struct copying *copying = digesting->copying;
     hash_init(&hash);
     for (;;) {
         ssize_t got = read(fd, copying->buffer, COPY_BUFFER);
@@ -39,11 +37,10 @@ static int add_content(struct digesting *digesting, int fd, struct err *err)
             return err_sys(err, errno, "read");
         hash_add(&hash, copying->buffer, (size_t)got);
         copying->bytes += got;
-        if (got == 0 || (size_t)got < COPY_BUFFER) /* regular files give all they have */
+        if ((size_t)got < COPY_BUFFER) /* regular files give all they have */
             break;
     }
-    hash_text(&hash, text);
-    add_text(&digesting->hash, text);
+    hash_raw(&hash, ret);
     return 0;
 }
 
@@ -77,16 +74,26 @@ static int add_link(struct digesting *digesting, const struct walk_entry *entry,
 
 static int add_regular(struct digesting *digesting, const struct walk_entry *entry, const char *name, struct err *err)
 {
+    struct copying *copying = digesting->copying;
+    unsigned char digest[HASH_RAW_SIZE];
     const char *first = entry->stat.st_nlink > 1 ? link_table_seen(&digesting->links, &entry->stat, name) : NULL;
+    const unsigned char *known = copying->contents ? contents_find(copying->contents, entry->stat.st_ino, (uint64_t)entry->stat.st_size) : NULL;
     if (first) {
         add_text(&digesting->hash, "is");
         add_text(&digesting->hash, first);
         return 0;
     }
+    if (known) {
+        hash_add(&digesting->hash, known, HASH_RAW_SIZE);
+        return 0; /* of a context: no attributes */
+    }
     AUTO_FD int fd = node_open(entry->dir_fd, entry->name);
     if (fd < 0)
         return err_sys(err, errno, "open");
-    return add_content(digesting, fd, err) < 0 ? -1 : add_xattrs(digesting, fd, err);
+    if (hash_file(copying, fd, digest, err) < 0)
+        return -1;
+    hash_add(&digesting->hash, digest, sizeof digest);
+    return add_xattrs(digesting, fd, err);
 }
 
 static int add_node(struct digesting *digesting, const struct walk_entry *entry, const char *name, struct err *err)

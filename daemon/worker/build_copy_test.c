@@ -7,6 +7,7 @@
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/base/test.h"
+#include "lib/unpack/hash.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -402,6 +403,33 @@ TEST(digests)
     CHECK(str_ends(first, "source: \"/d/nosuch\": not found"));
 }
 
+/* What was remembered of a file counts, as long as the file is of that size. */
+TEST(known_contents)
+{
+    BENCH(bench);
+    char first[65], second[HASH_TEXT_SIZE];
+    struct stat st;
+    unsigned char wrong[CONTENT_DIGEST_SIZE] = { 1 };
+    PLANT(bench.from_fd, "d/x");
+    digest(&bench, "d", first);
+    CHECK_INT(fstatat(bench.from_fd, "d/x", &st, 0), 0);
+    bench.copying.contents = contents_new();
+    contents_put(bench.copying.contents, st.st_ino, (uint64_t)st.st_size + 1, wrong);
+    digest(&bench, "d", second);
+    CHECK_STR(second, first);
+    contents_put(bench.copying.contents, st.st_ino, (uint64_t)st.st_size, wrong);
+    digest(&bench, "d", second);
+    CHECK(!str_eq(second, first));
+    hash_bytes("d/x", 3, second); /* what the file holds */
+    for (size_t i = 0; i < sizeof wrong; i++) {
+        const char hex[3] = { second[7 + 2 * i], second[8 + 2 * i] };
+        wrong[i] = (unsigned char)strtoul(hex, NULL, 16);
+    }
+    contents_put(bench.copying.contents, st.st_ino, (uint64_t)st.st_size, wrong);
+    digest(&bench, "d", second);
+    CHECK_STR(second, first);
+}
+
 /* ---- archives ---- */
 
 static int write_fd(void *arg, const void *bytes, size_t length, struct err *err)
@@ -523,4 +551,4 @@ TEST(ignored)
 }
 
 TESTS(T(modes), T(owners), T(targets), T(files_and_directories), T(wildcards), T(parents), T(excluded), T(into_what_is_there),
-      T(modes_of_made_directories), T(hard_links), T(times), T(digests), T(archives), T(stubs), T(working_directories), T(ignored))
+      T(modes_of_made_directories), T(hard_links), T(times), T(digests), T(known_contents), T(archives), T(stubs), T(working_directories), T(ignored))

@@ -1,6 +1,7 @@
 /* The job kind "build": unpacks the context, drops what .dockerignore names, and lets the builder work. What the
  * builder asks for goes to holkd as requests; this process itself writes below the job's directory and nowhere else. */
 #include "builder/builder.h"
+#include "daemon/worker/build_copy.h"
 #include "daemon/worker/context_ignore.h"
 #include "daemon/worker/worker_kinds.h"
 #include "lib/base/fd.h"
@@ -40,11 +41,21 @@ static int progress(void *arg, const struct job_progress *line, struct err *err)
 
 /* ---- the context ---- */
 
-static int unpack_stream(int stream_fd, int context_fd, struct err *err)
+#define CONTEXT "context"
+
+struct building {
+    struct build_backend backend;
+    struct job_build params;
+    int job_fd, context_fd;
+    char *text; /* the Dockerfile */
+    size_t length;
+};
+
+static int unpack_stream(int stream_fd, int context_fd, struct contents *contents, struct err *err)
 {
     struct inflater *inflater = NULL;
     struct extract_result result = { 0 };
-    const struct extract_options options = { .force_owner = true, .bounded = true, .drop_xattrs = true };
+    const struct extract_options options = { .force_owner = true, .bounded = true, .drop_xattrs = true, .contents = contents };
     if (inflater_open((struct reader){ reader_fd, &stream_fd }, true, &inflater, err) < 0)
         return -1;
     struct chunk_buffer *chunks = chunk_buffer_new((struct reader){ inflater_read, inflater });
@@ -57,6 +68,16 @@ static int unpack_stream(int stream_fd, int context_fd, struct err *err)
     chunk_buffer_free(chunks);
     inflater_close(inflater);
     return r < 0 ? err_wrap(err, "unpack the build context") : 0;
+}
+
+/* Unpacks, and leaves what the files hold beside them for the digests of COPY. */
+static int unpack_context(const struct building *building, int stream_fd, struct err *err)
+{
+    CLEANUP(contents_free) struct contents *contents = contents_new();
+    if (unpack_stream(stream_fd, building->context_fd, contents, err) < 0)
+        return -1;
+    AUTO_FD int fd = openat(building->job_fd, CONTEXT CONTEXT_DIGESTS, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd < 0 ? err_sys(err, errno, "keep the digests of the context") : contents_save(contents, fd, err);
 }
 
 static int drop_ignored(int context_fd, const char *dockerfile, struct err *err)
@@ -73,22 +94,14 @@ static int drop_ignored(int context_fd, const char *dockerfile, struct err *err)
 }
 
 /* After a failure threads of other stages may still read this, until the process ends. */
-struct building {
-    struct build_backend backend;
-    struct job_build params;
-    int job_fd, context_fd;
-    char *text; /* the Dockerfile */
-    size_t length;
-};
-
 static int open_job(struct building *building, struct err *err)
 {
     building->job_fd = open(building->params.job_dir, DIR_FLAGS);
     if (building->job_fd < 0)
         return err_sys(err, errno, "open the job's directory");
-    if (mkdirat(building->job_fd, "context", 0755) < 0)
+    if (mkdirat(building->job_fd, CONTEXT, 0755) < 0)
         return err_sys(err, errno, "make the directory of the build context");
-    building->context_fd = openat(building->job_fd, "context", DIR_FLAGS);
+    building->context_fd = openat(building->job_fd, CONTEXT, DIR_FLAGS);
     return building->context_fd < 0 ? err_sys(err, errno, "open the directory of the build context") : 0;
 }
 
@@ -96,7 +109,7 @@ static int prepare(struct building *building, int stream_fd, struct err *err)
 {
     AUTO_FREE char *name = path_clean(building->params.dockerfile ? building->params.dockerfile : "");
     const char *dockerfile = str_eq(name, ".") || str_eq(name, "/") ? "" : name;
-    if (unpack_stream(stream_fd, building->context_fd, err) < 0)
+    if (unpack_context(building, stream_fd, err) < 0)
         return -1;
     if (builder_read_dockerfile(building->context_fd, dockerfile, &building->text, &building->length, err) < 0)
         return -1;

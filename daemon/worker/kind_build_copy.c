@@ -70,13 +70,21 @@ static int open_given(int given_fd, const char *path)
     return given_fd >= 0 ? openat(given_fd, ".", DIR_FLAGS) : open(path, DIR_FLAGS);
 }
 
+/* Beside the context may lie what its files hold (kind_build.c); it saves the reading of all of them. */
+static int read_contents(struct step *step, struct err *err)
+{
+    AUTO_FREE char *path = str_format("%s" CONTEXT_DIGESTS, step->params->source_dir);
+    AUTO_FD int fd = step->op == OP_DIGEST ? open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+    return fd < 0 ? 0 : contents_load(fd, &step->copying.contents, err);
+}
+
 static int open_source(struct step *step, struct err *err)
 {
     const struct job_build_copy *params = step->params;
     if (!str_empty(params->source_dir)) {
         step->copying.context = true;
         step->source_fd = open_given(step->given_source_fd, params->source_dir);
-        return step->source_fd < 0 ? err_sys(err, errno, "open the source %s", params->source_dir) : 0;
+        return step->source_fd < 0 ? err_sys(err, errno, "open the source %s", params->source_dir) : read_contents(step, err);
     }
     if (!params->source.lowers || !params->source.lowers[0])
         return 0; /* an empty stage, or here-documents alone */

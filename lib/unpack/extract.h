@@ -14,10 +14,12 @@
 #define LAYER_BYTES_MAX ((uint64_t)64 << 30)
 
 struct recipe_writer;
+struct contents;
 struct extract_options {
     bool layer;
     bool bounded;     /* the limits of layers on size and free space, for other archives */
     bool drop_xattrs;
+    struct contents *contents; /* NULL, or hears what each file holds (lib/unpack/contents.h) */
     bool no_overwrite_dir_non_dir;
     const char *dest_name; /* of the place, for that option's errors */
     struct recipe_writer *recipe; /* NULL, or what learns how to make this tar again; the reader is tapped by the caller */

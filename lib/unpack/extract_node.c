@@ -3,7 +3,9 @@
 #include "lib/base/io.h"
 #include "lib/base/root.h"
 #include "lib/base/str.h"
+#include "lib/unpack/contents.h"
 #include "lib/unpack/extract_private.h"
+#include "lib/unpack/hash.h"
 #include "lib/unpack/recipe.h"
 
 #include <errno.h>
@@ -89,18 +91,37 @@ static int write_at(int fd, const unsigned char *bytes, size_t length, uint64_t 
     return 0;
 }
 
-static int write_data(struct extract *extract, int fd, const struct tar_entry *entry, struct err *err)
+/* hash NULL: nobody asks. */
+static int write_data(struct extract *extract, int fd, const struct tar_entry *entry, struct hash *hash, struct err *err)
 {
     const unsigned char *bytes;
     size_t length;
     uint64_t offset;
     int more;
-    while ((more = tar_reader_data(extract->reader, &bytes, &length, &offset, err)) > 0)
+    while ((more = tar_reader_data(extract->reader, &bytes, &length, &offset, err)) > 0) {
         if (check_space(extract, length, err) < 0 || write_at(fd, bytes, length, offset, err) < 0)
             return -1;
+        if (hash)
+            hash_add(hash, bytes, length);
+    }
     if (more == 0 && entry->sparse && ftruncate(fd, (off_t)entry->size) < 0)
         return err_sys(err, errno, "make a sparse file of %llu bytes", (unsigned long long)entry->size);
     return more;
+}
+
+static int write_and_tell(struct extract *extract, int fd, ino_t inode, const struct tar_entry *entry, struct err *err)
+{
+    struct contents *contents = extract->options->contents;
+    unsigned char digest[HASH_RAW_SIZE];
+    struct hash hash;
+    if (!contents)
+        return write_data(extract, fd, entry, NULL, err);
+    hash_init(&hash);
+    int r = write_data(extract, fd, entry, &hash, err);
+    hash_raw(&hash, digest);
+    hash_done(&hash);
+    contents_put(contents, inode, entry->size, entry->sparse ? NULL : digest); /* holes were not seen */
+    return r;
 }
 
 /* Mostly a file is born as it shall be: two writes to the inode less, each of which the file system would log. */
@@ -111,6 +132,7 @@ static struct place as_born(const struct extract *extract, const struct place *p
     struct stat st;
     if (fstat(fd, &st) < 0)
         return born;
+    born.inode = st.st_ino;
     born.owned = st.st_uid == (options->force_owner ? options->uid : entry->uid) && st.st_gid == (options->force_owner ? options->gid : entry->gid);
     born.moded = born.owned && (st.st_mode & 07777) == entry->mode; /* a change of owner takes bits away */
     return born;
@@ -129,7 +151,7 @@ static int make_file(struct extract *extract, const struct place *place, const s
     }
     if (extract->options->recipe && !entry->sparse && entry->size)
         recipe_file(extract->options->recipe, place->path, entry->size);
-    if (write_data(extract, fd, entry, err) < 0 || node_set_metadata(extract, &born, entry, fd, err) < 0)
+    if (write_and_tell(extract, fd, born.inode, entry, err) < 0 || node_set_metadata(extract, &born, entry, fd, err) < 0)
         return 1;
     extract->result.content_size += entry->size;
     return 0;

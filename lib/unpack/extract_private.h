@@ -25,6 +25,7 @@ struct place {
     const char *name;
     const char *path; /* normalized, from the root */
     bool owned, moded; /* born with the right owner, mode */
+    ino_t inode;       /* of a file that was born */
 };
 /* Makes the node of an entry; -EEXIST when something is in the way. Other failures are in err and give -1 (a plain -1 is never an
  * errno here: EPERM comes with err set). */

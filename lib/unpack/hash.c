@@ -40,11 +40,16 @@ void hash_done(struct hash *hash)
     hash->context = NULL;
 }
 
+void hash_raw(struct hash *hash, unsigned char ret[HASH_RAW_SIZE])
+{
+    EVP_DigestFinal_ex(hash->context, ret, NULL);
+}
+
 void hash_text(struct hash *hash, char ret[HASH_TEXT_SIZE])
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[32];
-    EVP_DigestFinal_ex(hash->context, bytes, NULL);
+    unsigned char bytes[HASH_RAW_SIZE];
+    hash_raw(hash, bytes);
     memcpy(ret, "sha256:", 7);
     for (size_t i = 0; i < sizeof bytes; i++) {
         ret[7 + 2 * i] = digits[bytes[i] >> 4];

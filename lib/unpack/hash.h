@@ -11,6 +11,8 @@ struct hash {
 void hash_init(struct hash *hash);
 void hash_add(struct hash *hash, const void *bytes, size_t length);
 void hash_text(struct hash *hash, char ret[HASH_TEXT_SIZE]); /* ends the hash */
+#define HASH_RAW_SIZE 32
+void hash_raw(struct hash *hash, unsigned char ret[HASH_RAW_SIZE]); /* the same as bytes */
 void hash_done(struct hash *hash);
 #define AUTO_HASH __attribute__((cleanup(hash_done)))
 void hash_bytes(const void *bytes, size_t length, char ret[HASH_TEXT_SIZE]);
