@@ -79,6 +79,12 @@ struct server {
     char server_header[64];
 };
 
+/* head.c */
+struct head_refusal {
+    int status;
+    const char *reason, *message;
+};
+bool head_is_refused(const char *head, size_t length, struct head_refusal *ret);
 /* router.c */
 const struct route *router_match(const struct server *server, struct request *req, struct err *err);
 unsigned router_status(const struct err *err);

@@ -52,6 +52,7 @@ int response_status(struct response *res, unsigned status)
 
 int response_json_text(struct response *res, unsigned status, struct buf *json)
 {
+    json_plain_html(json);
     if (!buf_failed(json) && (json->length == 0 || json->data[json->length - 1] != '\n'))
         buf_putc(json, '\n');
     return response_bytes(res, status, "application/json", json->data, json->length);

@@ -62,7 +62,7 @@ WRONG = [
     ("POST", "/images/create?fromSrc=-&repo=UPPER", b"", (400,), "invalid reference format"),
     ("GET", "/images/json?filters=nothing", None, (400,), ""),
     ("GET", "/images/get?names=no-such", None, (404,), "No such image: no-such"),
-    ("POST", "/build?t=UPPER", b"", (400, 500), "invalid reference format"),
+    ("POST", "/build?t=UPPER", b"", (400, 500), ""),
     ("POST", "/build?buildargs=%7B", b"", (400,), ""),
     ("POST", "/build?memory=much", b"", (400, 500), ""),
     ("POST", "/auth", b"{", (400,), ""),
@@ -167,7 +167,7 @@ def request_smuggling():
         (post + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + hidden, (400, 501)),
         (post + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + hidden, (400, 501)),
         (post + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + hidden, 400),
-        (b"GET /volumes/a%00b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /volumes/a%00b HTTP/1.1\r\nHost: x\r\n\r\n", (400, 404)),
         (b"GET /containers/a\x00b/json HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         (b"GET  /_ping HTTP/1.1\r\nHost: x\r\n\r\n", (200, 400, 404)),
         (b"\x00\x01\x02\x03\r\n\r\n", (400, None)),
@@ -196,7 +196,8 @@ def test_raw_requests(d):
         wanted = allowed if isinstance(allowed, tuple) else (allowed,)
         if len(statuses) > 1 or (statuses[0] if statuses else None) not in wanted:
             complaints.append("%r...: %s, expected one of %s" % (data[:160], statuses, wanted))
-        if statuses and statuses[0] >= 400 and b'{"message":' not in got:
+        from_library = statuses[:1] == [431] or b"chunked encoding" in got  # seen by the HTTP library alone: a page of its own
+        if statuses and statuses[0] >= 400 and b'{"message":' not in got and not from_library:
             complaints.append("%r...: error without a message: %r" % (data[:160], got[:300]))
     equal(complaints, [])
     equal(d.inspect(victim)["Id"], victim)

@@ -189,7 +189,7 @@ def test_pull_refusals(d):
             contains(error.message.lower(), words)
             continue
         raise AssertionError("pulled what is not there: " + reference)
-    raises(400, d.api.progress, "POST", "/images/create", b"", fromImage="UPPER/case", text="invalid reference format")
+    raises(400, d.api.progress, "POST", "/images/create", b"", fromImage="ok/UPPER", text="invalid reference format")
     status, message = d.api.refused("POST", "/images/create", b"", fromImage="127.0.0.1:1/x", tag="y")
     equal(status, 500)
     contains(message, "connection refused")
@@ -203,7 +203,9 @@ def test_basic_auth(d):
     d.api.post("/images/busybox/tag", repo=registry + "/private", tag="1")
     good = {"username": "holk", "password": "secret", "serveraddress": registry}
     equal(d.api.post("/auth", good)["Status"], "Login Succeeded")
-    raises(401, d.api.post, "/auth", {**good, "password": "wrong"})
+    status, message = d.api.refused("POST", "/auth", {**good, "password": "wrong"})
+    equal(status in (401, 500), True, message)
+    contains(message, "401 Unauthorized")
 
     def header(value):
         return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(value).encode()).decode()}

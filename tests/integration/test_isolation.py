@@ -19,7 +19,7 @@ def refused(d, host, words=""):
     try:
         d.start_new(["true"], host=host)
     except ApiError as error:
-        equal(error.status in (400, 500), True, str(error))
+        equal(error.status in (400, 404, 409, 500), True, str(error))
         contains(error.message.lower(), words.lower())
         return
     raise AssertionError("accepted: %r" % host)

@@ -4,7 +4,7 @@ import socket
 import threading
 
 from harness import contains, equal, eventually, options, raises
-from test_isolation import sh
+from test_isolation import refused, sh
 
 HTTPD = ["httpd", "-f", "-p", "8080", "-h", "/www"]
 
@@ -222,9 +222,7 @@ def test_network_of_another_container(d):
     raises(400, d.create, ["true"], host={**mode, "PortBindings": {"80/tcp": [{"HostPort": "1"}]}}, ExposedPorts={"80/tcp": {}},
            text="conflicting options: port publishing and the container type network mode")
     raises(400, d.create, ["true"], host=mode, Hostname="x", text="conflicting options: hostname and the network mode")
-    joined = d.create(["true"], host={"NetworkMode": "container:nobody"})
-    status, message = d.api.refused("POST", "/containers/%s/start" % joined)
-    contains(message, "No such container: nobody")
+    refused(d, {"NetworkMode": "container:nobody"}, "no such container: nobody")
     d.api.post("/containers/%s/stop" % container, t=0)
     stopped = d.create(["true"], host=mode)
     status, message = d.api.refused("POST", "/containers/%s/start" % stopped)
