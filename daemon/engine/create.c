@@ -515,6 +515,8 @@ int container_remove_claimed(struct container *container, bool volumes, struct e
     while (container->monitor_alive && cond_wait_until(&engine->changed, &engine->lock, deadline)) {
     }
     parked_free(container);
+    if (container->execs)
+        db_queue(engine->db, DB_NORMAL, "DELETE FROM execs WHERE container = ?", "s", container->record.id);
     uint64_t ticket = db_queue(engine->db, DB_NORMAL, "DELETE FROM containers WHERE id = ?", "s", container->record.id);
     container_forget_locked(container);
     container_event_locked(container, "destroy", NULL, 0);

@@ -158,7 +158,7 @@ static int load_all(struct engine *engine, struct err *err)
     AUTO_FREE char *path = path_join(engine->options.data_root, "holk.db");
     if (db_open(path, engine_migrations, engine_migration_count, &engine->db, err) < 0 || load_meta(engine, err) < 0 ||
         store_open(engine->options.data_root, engine->db, &engine->store, err) < 0 || build_cache_load(engine, err) < 0 || volumes_load(engine, err) < 0 ||
-        open_network(engine, err) < 0 || networks_load(engine, err) < 0 || container_load_all(engine, err) < 0)
+        open_network(engine, err) < 0 || networks_load(engine, err) < 0 || container_load_all(engine, err) < 0 || execs_load(engine, err) < 0)
         return -1;
     pin_layers(engine);
     containers_reconnect(engine);

@@ -99,6 +99,8 @@ static void apply_exec(struct container *container, const struct mon_fact *fact)
         exec->exit_code = fact->exit_code;
         exec->pid = 0;
     }
+    if (exec)
+        exec_save_locked(exec);
     if (fact->kind == MON_FACT_EXEC_EXIT)
         event_with(container, "exec_die", "exitCode", fact->exit_code, "execID", fact->exec_id, fact->time_unix_ns);
 }
@@ -215,6 +217,7 @@ static void died_with_monitor(struct container *container)
     mutex_lock(&engine->lock);
     struct mon_fact fact = { .kind = MON_FACT_EXIT, .exit_code = 137, .time_unix_ns = time_now_unix_ns() };
     apply_exit(container, &fact);
+    execs_lost_locked(container, 137);
     free(container->status.error);
     container->status.error = xstrdup("the container's monitor was killed");
     container_changed_locked(container);
@@ -402,6 +405,7 @@ static void reconnect(struct container *container)
         container->status.exit_code = 255;
         container->status.pid = 0;
         container->status.finished_unix_ns = time_now_unix_ns();
+        execs_lost_locked(container, 255);
         obj_map_clear_ports(&container->status.ports);
         container_changed_locked(container);
         mutex_unlock(&engine->lock);

@@ -140,6 +140,11 @@ int container_name_check(const char *name, struct err *err);
 /* Blocks until the container is not running (or timeout_ms passed, -1: never). 1: stopped, 0: timeout, -1: client gone */
 int container_wait_stopped(struct container *container, int64_t timeout_ms, int client_fd);
 
+/* ---- execs.c ---- */
+int execs_load(struct engine *engine, struct err *err); /* after the containers */
+void exec_save_locked(const struct exec *exec);
+void execs_lost_locked(struct container *container, int exit_code); /* their monitor is gone: those that ran have ended */
+
 /* ---- facts.c ---- */
 int facts_sync(struct container *container); /* applies what the monitor has written; takes the locks itself */
 void facts_watch(struct container *container, int monitor_sock); /* takes the socket */

@@ -1,4 +1,4 @@
-/* top, stats, update, prune, info, version, disk usage. */
+/* stats, update, prune, info, version, disk usage. */
 #include "daemon/engine/monitor_link.h"
 #include "daemon/engine/plan_parts.h"
 #include "lib/base/fd.h"
@@ -25,100 +25,7 @@ char *container_cgroup_path(const struct container *container)
     return str_format("%s%s/%s", parent[0] == '/' ? "" : "/", parent, container->record.id);
 }
 
-/* ---- top: what ps -ef shows, read from /proc by ourselves ---- */
-
-struct process_line {
-    int pid, parent;
-    unsigned uid;
-    unsigned long long start, ticks;
-    char tty[16];
-    char command[1024];
-};
-
-static bool read_process(int pid, struct process_line *ret)
-{
-    AUTO_FREE char *stat_path = str_format("/proc/%d/stat", pid);
-    AUTO_FREE char *command_path = str_format("/proc/%d/cmdline", pid);
-    AUTO_FREE char *stat = NULL;
-    AUTO_FREE char *command = NULL;
-    size_t length = 0;
-    struct stat info;
-    unsigned long long user = 0, system = 0;
-    int tty = 0;
-    if (io_read_file_at(AT_FDCWD, stat_path, 4096, &stat, NULL) < 0)
-        return false;
-    const char *name = strchr(stat, '('), *after = strrchr(stat, ')');
-    if (!name || !after)
-        return false;
-    *ret = (struct process_line){ .pid = pid };
-    sscanf(after + 2, "%*c %d %*d %*d %d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu", &ret->parent, &tty, &user, &system, &ret->start);
-    ret->ticks = user + system;
-    if (tty >> 8 == 136)
-        snprintf(ret->tty, sizeof ret->tty, "pts/%d", tty & 255);
-    else
-        str_copy(ret->tty, sizeof ret->tty, "?");
-    if (io_read_file_at(AT_FDCWD, command_path, 65536, &command, &length) == 0 && length > 0) {
-        for (size_t i = 0; i + 1 < length; i++)
-            if (!command[i])
-                command[i] = ' ';
-        str_copy(ret->command, sizeof ret->command, command);
-    } else {
-        snprintf(ret->command, sizeof ret->command, "[%.*s]", (int)(after - name - 1), name + 1);
-    }
-    AUTO_FREE char *dir = str_format("/proc/%d", pid);
-    ret->uid = stat && fstatat(AT_FDCWD, dir, &info, 0) == 0 ? info.st_uid : 0;
-    return true;
-}
-
-static void process_row(const struct process_line *line, char **raw)
-{
-    char start[16], cpu[40];
-    struct passwd entry, *found = NULL;
-    char names[2048];
-    struct sysinfo system;
-    sysinfo(&system);
-    long hz = sysconf(_SC_CLK_TCK);
-    time_t began = time(NULL) - system.uptime + (time_t)(line->start / (unsigned long long)hz);
-    struct tm parts;
-    localtime_r(&began, &parts);
-    strftime(start, sizeof start, "%H:%M", &parts);
-    unsigned long long seconds = line->ticks / (unsigned long long)hz;
-    snprintf(cpu, sizeof cpu, "%02llu:%02llu:%02llu", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    AUTO_FREE char *user = getpwuid_r(line->uid, &entry, names, sizeof names, &found) == 0 && found ? xstrdup(found->pw_name) : str_format("%u", line->uid);
-    AUTO_FREE char *pid = str_format("%d", line->pid);
-    AUTO_FREE char *parent = str_format("%d", line->parent);
-    char zero[] = "0", tty[16], command[1024];
-    memcpy(tty, line->tty, sizeof tty);
-    memcpy(command, line->command, sizeof command);
-    char *const row[] = { user, pid, parent, zero, start, tty, cpu, command, NULL };
-    rows_add(raw, row);
-}
-
-int engine_container_top(struct engine *engine, const char *ref, const char *ps_args, struct container_top_response *ret, struct err *err)
-{
-    static const char *const titles[] = { "UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD" };
-    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
-    AUTO_FREE int *pids = NULL;
-    if (!container)
-        return -1;
-    if (!str_empty(ps_args) && !str_eq(ps_args, "-ef"))
-        return err_set(err, ERR_UNSUPPORTED, "ps_args \"%s\": only -ef is supported", ps_args);
-    if (!container_is_running(container))
-        return err_set(err, ERR_CONFLICT, "container %s is not running", container->record.id);
-    AUTO_FREE char *cgroup = container_cgroup_path(container);
-    int count = cgroup_pids(&engine->cgroups, cgroup, &pids);
-    if (count < 0)
-        return err_sys(err, count, "list the container's processes");
-    *ret = (struct container_top_response){ 0 };
-    for (size_t i = 0; i < ARRAY_SIZE(titles); i++)
-        strv_append(&ret->titles, titles[i]);
-    for (int i = 0; i < count; i++) {
-        struct process_line line;
-        if (read_process(pids[i], &line))
-            process_row(&line, &ret->processes);
-    }
-    return 0;
-}
+/* ---- stats ---- */
 
 int engine_container_stats(struct engine *engine, const char *ref, bool one_shot, struct buf *out_json, struct err *err)
 {

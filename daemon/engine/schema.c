@@ -11,5 +11,7 @@
     "CREATE TABLE build_cache (key TEXT PRIMARY KEY, diff_id TEXT, size INTEGER NOT NULL, created INTEGER NOT NULL, used INTEGER NOT NULL, " \
     "extra TEXT, description TEXT);"
 
-const struct db_migration engine_migrations[] = { { 1, STORE_SCHEMA_1 ENGINE_SCHEMA_1 } };
+#define ENGINE_SCHEMA_2 "CREATE TABLE execs (id TEXT PRIMARY KEY, container TEXT NOT NULL, record TEXT NOT NULL);"
+
+const struct db_migration engine_migrations[] = { { 1, STORE_SCHEMA_1 ENGINE_SCHEMA_1 }, { 2, ENGINE_SCHEMA_2 } };
 const size_t engine_migration_count = ARRAY_SIZE(engine_migrations);

@@ -1,10 +1,9 @@
-/* logs, attach, exec: what flows between a client and a container. The bytes of attach and exec never pass through here: the client's socket is
+/* logs and attach: what flows between a client and a container. The bytes of an attach never pass through here: the client's socket is
  * handed to the monitor. */
+#include "daemon/engine/attach.h"
 #include "daemon/engine/log_file.h"
 #include "daemon/engine/monitor_link.h"
-#include "daemon/engine/plan_parts.h"
 #include "lib/base/fd.h"
-#include "lib/base/id.h"
 #include "lib/base/io.h"
 #include "lib/base/timefmt.h"
 
@@ -139,7 +138,7 @@ int engine_container_logs(struct engine *engine, const char *ref, const struct l
 
 /* ---- detach keys: "ctrl-p,ctrl-q", "a,ctrl-x" ---- */
 
-static int parse_keys(const char *text, uint8_t ret[32], uint32_t *ret_count, struct err *err)
+int attach_keys(const char *text, uint8_t ret[32], uint32_t *ret_count, struct err *err)
 {
     char **parts = strv_split(text ? text : "", ',', true);
     uint32_t count = 0;
@@ -167,14 +166,6 @@ static int parse_keys(const char *text, uint8_t ret[32], uint32_t *ret_count, st
 
 /* ---- attach ---- */
 
-struct attach {
-    struct engine *engine;
-    struct container *container; /* holds a ref */
-    struct mon_attach message;
-    bool replay, stream;
-    struct exec *exec; /* of its container, or NULL */
-};
-
 void engine_attach_free(struct attach *attach)
 {
     if (!attach)
@@ -183,7 +174,7 @@ void engine_attach_free(struct attach *attach)
     free(attach);
 }
 
-static uint32_t attach_flags(bool in, bool out, bool error, bool raw)
+uint32_t attach_flags(bool in, bool out, bool error, bool raw)
 {
     return (in ? (uint32_t)MON_ATTACH_STDIN : 0) | (out ? (uint32_t)MON_ATTACH_STDOUT : 0) | (error ? (uint32_t)MON_ATTACH_STDERR : 0) | (raw ? (uint32_t)MON_ATTACH_RAW : 0);
 }
@@ -198,7 +189,7 @@ int engine_attach_prepare(struct engine *engine, const char *ref, const struct a
     *ret_raw = container->record.config.tty || options->raw;
     bool want_stdin = options->want_stdin && container->record.config.open_stdin;
     attach->message.flags = attach_flags(want_stdin, options->want_stdout, options->want_stderr, *ret_raw);
-    int result = parse_keys(options->detach_keys, attach->message.detach_keys, &attach->message.detach_count, err);
+    int result = attach_keys(options->detach_keys, attach->message.detach_keys, &attach->message.detach_count, err);
     if (result == 0 && container->status.code == STATUS_PAUSED)
         result = err_set(err, ERR_CONFLICT, "container %s is paused, unpause the container before attach", container->record.id);
     if (result == 0 && container->status.code == STATUS_RESTARTING)
@@ -280,8 +271,6 @@ static void attach_running(struct attach *attach, int fd, const void *early, siz
         monitor_reply_done(&reply);
 }
 
-static void exec_connect(struct attach *attach, int fd, const void *early, size_t early_length);
-
 void engine_attach_connect(struct attach *attach, int fd, const void *early, size_t early_length)
 {
     if (fd < 0) {
@@ -307,239 +296,4 @@ void engine_attach_connect(struct attach *attach, int fd, const void *early, siz
     }
     fd_close(fd);
     engine_attach_free(attach);
-}
-
-/* ---- exec ---- */
-
-static int find_exec(struct engine *engine, const char *id, struct exec **ret, struct container **ret_container, struct err *err)
-{
-    mutex_lock(&engine->lock);
-    struct exec *exec = map_get(engine->execs, id);
-    *ret = exec;
-    *ret_container = NULL;
-    if (exec) {
-        *ret_container = exec->container;
-        container_ref_locked(exec->container);
-    }
-    mutex_unlock(&engine->lock);
-    return exec ? 0 : err_set(err, ERR_NOT_FOUND, "No such exec instance: %s", id);
-}
-
-static int check_exec_state(const struct container *container, struct err *err)
-{
-    if (container->status.code == STATUS_PAUSED)
-        return err_set(err, ERR_CONFLICT, "Container %s is paused, unpause the container before exec", container->record.id);
-    if (container->status.code == STATUS_RESTARTING)
-        return err_set(err, ERR_CONFLICT, "Container %s is restarting, wait until the container is running", container->record.id);
-    if (container->status.code != STATUS_RUNNING)
-        return err_set(err, ERR_CONFLICT, "container %s is not running", container->record.id);
-    return 0;
-}
-
-static void exec_event_locked(struct container *container, const char *action, const struct exec *exec)
-{
-    struct str_map more = { 0 };
-    AUTO_FREE char *command = strv_join(exec->request.cmd, " ");
-    AUTO_FREE char *text = str_format("%s: %s", action, command);
-    str_map_set(&more, "execID", exec->id);
-    container_event_locked(container, text, &more, 0);
-    str_map_clear(&more);
-}
-
-int engine_exec_create(struct engine *engine, const char *ref, const struct exec_create_request *request, char ret_id[65], struct err *err)
-{
-    uint8_t keys[32];
-    uint32_t count;
-    if (!request->cmd || !request->cmd[0])
-        return err_set(err, ERR_INVALID, "No exec command specified");
-    if (parse_keys(request->detach_keys, keys, &count, err) < 0)
-        return -1;
-    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
-    if (!container || check_exec_state(container, err) < 0)
-        return -1;
-    struct exec *exec = xcalloc(1, sizeof *exec);
-    id_new(exec->id);
-    exec->container = container;
-    codec_copy(&exec_create_request_type, &exec->request, request);
-    mutex_lock(&engine->lock);
-    exec->next = container->execs;
-    container->execs = exec;
-    map_set(engine->execs, exec->id, exec);
-    exec_event_locked(container, "exec_create", exec);
-    mutex_unlock(&engine->lock);
-    memcpy(ret_id, exec->id, sizeof exec->id);
-    return 0;
-}
-
-static int begin_exec(struct engine *engine, const char *id, const struct exec_start_request *start, struct exec **ret, struct container **ret_container, struct err *err)
-{
-    if (find_exec(engine, id, ret, ret_container, err) < 0)
-        return -1;
-    int result = check_exec_state(*ret_container, err);
-    mutex_lock(&engine->lock);
-    if (result == 0 && (*ret)->started)
-        result = err_set(err, ERR_CONFLICT, (*ret)->has_exit ? "exec command %s has already run" : "exec command %s is already running", id);
-    if (result == 0)
-        (*ret)->started = true;
-    mutex_unlock(&engine->lock);
-    (void)start;
-    if (result < 0)
-        container_unref(*ret_container);
-    return result;
-}
-
-int engine_exec_prepare(struct engine *engine, const char *exec_id, const struct exec_start_request *request, struct attach **ret, bool *ret_raw, struct err *err)
-{
-    struct exec *exec;
-    struct container *container;
-    if (begin_exec(engine, exec_id, request, &exec, &container, err) < 0)
-        return -1;
-    const struct exec_create_request *asked = &exec->request;
-    struct attach *attach = xcalloc(1, sizeof *attach);
-    *attach = (struct attach){ .engine = engine, .container = container, .exec = exec };
-    *ret_raw = asked->tty;
-    attach->message.flags = attach_flags(asked->attach_stdin, asked->attach_stdout, asked->attach_stderr, asked->tty);
-    (void)parse_keys(asked->detach_keys, attach->message.detach_keys, &attach->message.detach_count, err);
-    if (request->console_size.count == 2 && !asked->console_size.count) {
-        *list_add(&exec->request.console_size) = request->console_size.items[0];
-        *list_add(&exec->request.console_size) = request->console_size.items[1];
-    }
-    *ret = attach;
-    return 0;
-}
-
-/* The exec's process: the container's own environment and user unless the request says otherwise. */
-static int encode_process(struct container *container, const struct exec *exec, struct buf *out, struct err *err)
-{
-    const struct exec_create_request *request = &exec->request;
-    const struct container_record *record = &container->record;
-    struct host_config host;
-    struct plan_security security;
-    uint64_t caps;
-    char **env = strv_dup(record->config.env);
-    codec_copy(&host_config_type, &host, &record->host_config);
-    host.privileged = host.privileged || request->privileged;
-    if (!strv_env_get(env, "PATH"))
-        strv_append(&env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    AUTO_FREE char *hostname = str_format("HOSTNAME=%s", record->config.hostname ? record->config.hostname : "");
-    strv_append(&env, hostname);
-    if (request->tty)
-        strv_env_set(&env, "TERM=xterm");
-    for (size_t i = 0; request->env && request->env[i]; i++)
-        strv_env_set(&env, request->env[i]);
-    struct plan_process process = {
-        .argv = (const char *const *)request->cmd, .env = (const char *const *)env, .cwd = !str_empty(request->working_dir) ? request->working_dir : !str_empty(record->config.working_dir) ? record->config.working_dir : "/",
-        .user = !str_empty(request->user) ? request->user : record->config.user, .group_add = (const char *const *)host.group_add, .tty = request->tty,
-        .open_stdin = request->attach_stdin, .want_stdout = 1, .want_stderr = 1,
-    };
-    if (request->console_size.count == 2) {
-        process.tty_rows = (uint32_t)request->console_size.items[0];
-        process.tty_cols = (uint32_t)request->console_size.items[1];
-    }
-    size_t length = 0;
-    int result = plan_security_opts(&host, &security, err) < 0 || plan_caps(&host, &caps, err) < 0 ||
-                         seccomp_get(container->engine, &host, caps, &process.seccomp, &length, err) < 0 ? -1 : 0;
-    if (result == 0) {
-        process.seccomp_length = (uint32_t)length;
-        process.no_new_privs = security.no_new_privileges;
-        process.caps_bounding = process.caps_permitted = process.caps_effective = caps;
-        plan_process_encode(&process, out);
-    }
-    strv_free(env);
-    codec_clear(&host_config_type, &host);
-    return result;
-}
-
-static int run_exec(struct container *container, struct exec *exec, int fd, const struct mon_attach *attach, const void *early, size_t early_length, struct err *err)
-{
-    struct engine *engine = container->engine;
-    struct mon_exec message = { .has_client = fd >= 0, .attach_flags = attach ? attach->flags : 0, .early_length = (uint32_t)early_length };
-    AUTO_BUF struct buf body = BUF_INIT(MON_PACKET_MAX);
-    struct monitor_reply reply;
-    memcpy(message.exec_id, exec->id, sizeof message.exec_id);
-    if (attach) {
-        message.detach_count = attach->detach_count;
-        memcpy(message.detach_keys, attach->detach_keys, sizeof message.detach_keys);
-    }
-    buf_append(&body, early_length ? early : "", early_length);
-    if (encode_process(container, exec, &body, err) < 0)
-        return -1;
-    if (buf_failed(&body))
-        return err_set(err, ERR_INVALID, "the exec's command and environment are larger than %d bytes", MON_PACKET_MAX);
-    mutex_lock(&engine->lock);
-    exec_event_locked(container, "exec_start", exec);
-    mutex_unlock(&engine->lock);
-    AUTO_FD int sock = monitor_connect(engine->options.exec_root, container->record.id, err);
-    int result = sock < 0 ? -1 : monitor_request_on(sock, MON_EXEC, &message, sizeof message, body.data, body.length, &fd, fd >= 0 ? 1 : 0, &reply, err);
-    if (result < 0) {
-        AUTO_FREE char *reason = xstrdup(err->text);
-        mutex_lock(&engine->lock);
-        exec->has_exit = true;
-        exec->exit_code = sock >= 0 && reply.exit_code ? reply.exit_code : 126;
-        mutex_unlock(&engine->lock);
-        return err_set(err, ERR_INVALID, "OCI runtime exec failed: exec failed: unable to start container process: %s", reason);
-    }
-    monitor_reply_done(&reply);
-    (void)facts_sync(container);
-    return 0;
-}
-
-static void exec_connect(struct attach *attach, int fd, const void *early, size_t early_length)
-{
-    struct err err = { 0 };
-    if (run_exec(attach->container, attach->exec, fd, &attach->message, early, early_length, &err) == 0)
-        return;
-    (void)fd_set_nonblock(fd, false);
-    AUTO_BUF struct buf text = BUF_INIT(8192);
-    size_t length = strlen(err.text) + 2;
-    unsigned char head[8] = { 1, 0, 0, 0, 0, 0, (unsigned char)(length >> 8), (unsigned char)length };
-    if (!(attach->message.flags & MON_ATTACH_RAW))
-        buf_append(&text, head, sizeof head);
-    buf_printf(&text, "%s\r\n", err.text);
-    (void)io_write_all(fd, text.data, text.length);
-}
-
-int engine_exec_start_detached(struct engine *engine, const char *exec_id, const struct exec_start_request *request, struct err *err)
-{
-    struct exec *exec;
-    struct container *found;
-    if (begin_exec(engine, exec_id, request, &exec, &found, err) < 0)
-        return -1;
-    CLEANUP(container_unref) struct container *container = found;
-    return run_exec(container, exec, -1, NULL, NULL, 0, err);
-}
-
-int engine_exec_resize(struct engine *engine, const char *exec_id, unsigned rows, unsigned cols, struct err *err)
-{
-    struct exec *exec;
-    struct container *found;
-    struct monitor_reply reply;
-    struct mon_resize message = { .cols = cols, .rows = rows };
-    if (find_exec(engine, exec_id, &exec, &found, err) < 0)
-        return -1;
-    CLEANUP(container_unref) struct container *container = found;
-    memcpy(message.exec_id, exec->id, sizeof message.exec_id);
-    int result = monitor_request(engine->options.exec_root, container->record.id, MON_RESIZE, &message, sizeof message, NULL, 0, &reply, err);
-    monitor_reply_done(&reply);
-    return result;
-}
-
-int engine_exec_inspect(struct engine *engine, const char *exec_id, struct exec_inspect *ret, struct err *err)
-{
-    struct exec *exec;
-    struct container *found;
-    if (find_exec(engine, exec_id, &exec, &found, err) < 0)
-        return -1;
-    CLEANUP(container_unref) struct container *container = found;
-    (void)facts_sync(container);
-    const struct exec_create_request *request = &exec->request;
-    memset(ret, 0, sizeof *ret);
-    mutex_lock(&engine->lock);
-    *ret = (struct exec_inspect){ .id = xstrdup(exec->id), .running = exec->running, .exit_code = { exec->has_exit, exec->exit_code }, .open_stdin = request->attach_stdin,
-                                  .open_stderr = request->attach_stderr, .open_stdout = request->attach_stdout, .can_remove = false,
-                                  .container_id = xstrdup(container->record.id), .detach_keys = xstrdup(request->detach_keys ? request->detach_keys : ""), .pid = exec->pid };
-    ret->process_config = (struct exec_process_config){ .tty = request->tty, .entrypoint = xstrdup(request->cmd[0]), .arguments = strv_dup(request->cmd + 1),
-                                                        .privileged = { true, request->privileged }, .user = xstrdup(request->user ? request->user : "") };
-    mutex_unlock(&engine->lock);
-    return 0;
 }

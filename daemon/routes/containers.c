@@ -146,7 +146,7 @@ static int sizes(struct request *req, unsigned *ret_rows, unsigned *ret_cols, st
 
 static int resize_container(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
-    unsigned rows, cols;
+    unsigned rows = 0, cols = 0;
     if (sizes(req, &rows, &cols, err) < 0 || engine_container_resize(engine, request_param(req, "id"), rows, cols, err) < 0)
         return -1;
     return response_status(res, 200);
@@ -393,7 +393,7 @@ static int exec_start(struct engine *engine, struct request *req, struct respons
 
 static int exec_resize(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
-    unsigned rows, cols;
+    unsigned rows = 0, cols = 0;
     if (sizes(req, &rows, &cols, err) < 0 || engine_exec_resize(engine, request_param(req, "id"), rows, cols, err) < 0)
         return -1;
     return response_status(res, 200);

@@ -136,4 +136,7 @@ void codec_encode_ptr_list(const struct codec_type *type, void *const *items, si
 void codec_copy(const struct codec_type *type, void *dst, const void *src); /* deep; dst overwritten without clearing */
 void codec_clear(const struct codec_type *type, void *value);               /* frees members, zeroes; storage is the caller's */
 bool codec_equal(const struct codec_type *type, const void *a, const void *b);
-void json_put_string(struct buf *out, const char *text, size_t length); /* quoted and escaped; bad UTF-8 becomes U+FFFD */
+/* Quoted and escaped as Go's encoder does it (with < > & as \u003c \u003e \u0026); bad UTF-8 becomes U+FFFD. */
+void json_put_string(struct buf *out, const char *text, size_t length);
+/* The other manner of Go's encoder, SetEscapeHTML(false): < > & stand for themselves. Docker's whole answers have it, its streams do not. */
+void json_plain_html(struct buf *json);

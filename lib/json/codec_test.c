@@ -183,5 +183,24 @@ TEST(strings_are_escaped)
     CHECK_STR(out.data, "\"\\u0001\\\"\\\\\\n\\ufffd\\u2028\xc3\xbc\\u0026\"");
 }
 
-TESTS(T(round_trip), T(errors_name_the_place), T(manners_of_go), T(lists_of_names_are_not_quadratic), T(null_and_missing), T(required_fields),
+TEST(plain_html)
+{
+    static const char *const cases[][2] = {
+        { "", "" },
+        { "{\"a\":1}", "{\"a\":1}" },
+        { "\"\\u003cb\\u003e \\u0026 x\"", "\"<b> & x\"" },
+        { "\"\\\\u003c\"", "\"\\\\u003c\"" }, /* a backslash, then letters */
+        { "\"\\n\\u003d\\\"\\u003c\"", "\"\\n\\u003d\\\"<\"" },
+        { "\\u003", "\\u003" },
+        { "x\\", "x\\" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        AUTO_BUF struct buf text = BUF_INIT(1000);
+        buf_puts(&text, cases[i][0]);
+        json_plain_html(&text);
+        CHECK_STR(text.data ? text.data : "", cases[i][1]);
+    }
+}
+
+TESTS(T(plain_html), T(round_trip), T(errors_name_the_place), T(manners_of_go), T(lists_of_names_are_not_quadratic), T(null_and_missing), T(required_fields),
       T(values_of_any_shape), T(depth_is_limited), T(strings_are_escaped))

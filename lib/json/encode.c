@@ -23,6 +23,37 @@ static void put_escape(struct buf *out, unsigned char c)
     buf_append(out, text, found ? 2 : 6);
 }
 
+void json_plain_html(struct buf *json)
+{
+    static const struct {
+        char escape[7], plain;
+    } rows[] = { { "\\u003c", '<' }, { "\\u003e", '>' }, { "\\u0026", '&' } };
+    char *to = json->data, *end = json->data + json->length;
+    for (const char *from = json->data; from && from < end;) {
+        const char *next = memchr(from, '\\', (size_t)(end - from));
+        size_t run = (size_t)((next ? next : end) - from), row = 0;
+        memmove(to, from, run);
+        to += run;
+        if (!next)
+            break;
+        while (row < ARRAY_SIZE(rows) && (end - next < 6 || memcmp(next, rows[row].escape, 6) != 0))
+            row++;
+        if (row < ARRAY_SIZE(rows)) {
+            *to++ = rows[row].plain;
+            from = next + 6;
+        } else { /* a pair: the second byte may be a backslash itself */
+            *to++ = next[0];
+            if (end - next > 1)
+                *to++ = next[1];
+            from = next + 2;
+        }
+    }
+    if (to)
+        json->length = (size_t)(to - json->data);
+    if (to)
+        *to = '\0';
+}
+
 void json_put_string(struct buf *out, const char *text, size_t length)
 {
     size_t start = 0, i = 0;
