@@ -5,6 +5,8 @@
 
 #include <strings.h>
 
+#define STAGES_MAX 1000
+
 struct build_stage *graph_find(struct builder *builder, const char *name)
 {
     for (size_t i = builder->stage_count; i-- > 0;)
@@ -279,6 +281,8 @@ static int split_stages(struct builder *builder, struct err *err)
     size_t count = 0;
     for (size_t i = 0; i < file->count; i++)
         count += str_eq(file->instructions[i].kind->name, "FROM");
+    if (count > STAGES_MAX)
+        return err_set(err, ERR_INVALID, "the Dockerfile has %zu stages, more than %d", count, STAGES_MAX);
     builder->stages = xcalloc(count + 1, sizeof *builder->stages);
     for (size_t i = 0; i < file->count; i++) {
         struct instruction *insn = &file->instructions[i];
