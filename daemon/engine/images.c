@@ -94,7 +94,9 @@ static void fill_inspect(struct engine *engine, const struct store_image *image,
     ret->repo_tags = store_image_repo_tags(image);
     ret->repo_digests = store_image_repo_digests(image);
     ret->parent = xstrdup(image->parent ? image->parent : "");
-    ret->comment = xstrdup(config->comment ? config->comment : "");
+    size_t records = config->history.count;
+    const char *comment = str_empty(config->comment) && records ? config->history.items[records - 1].comment : config->comment;
+    ret->comment = xstrdup(comment ? comment : "");
     ret->created = xstrdup(config->created);
     ret->docker_version = xstrdup(config->docker_version ? config->docker_version : "");
     ret->author = xstrdup(config->author ? config->author : "");
@@ -196,21 +198,40 @@ struct image_listing {
 };
 
 /* "busybox", "busybox:1.*", "reg/x": each of path and tag as a shell pattern, as Docker's reference filter. */
+static bool name_matches(char *const *patterns, const char *name)
+{
+    struct reference ref;
+    struct err ignored = { 0 };
+    bool found = false;
+    if (reference_parse(name, &ref, &ignored) < 0)
+        return false;
+    for (size_t i = 0; patterns[i] && !found; i++)
+        (void)reference_familiar_match(patterns[i], &ref, &found, &ignored);
+    reference_clear(&ref);
+    return found;
+}
+
 static bool matches_reference(const struct image_listing *listing, const struct store_image *image)
 {
     char *const *patterns = filters_get(listing->filters, "reference");
     bool found = !patterns;
-    struct err ignored = { 0 };
-    for (size_t i = 0; patterns && patterns[i] && !found; i++) {
-        for (size_t n = 0; image->refs && image->refs[n] && !found; n++) {
-            struct reference ref;
-            if (reference_parse(image->refs[n], &ref, &ignored) < 0)
-                continue;
-            (void)reference_familiar_match(patterns[i], &ref, &found, &ignored);
-            reference_clear(&ref);
-        }
-    }
+    for (size_t n = 0; image->refs && image->refs[n] && !found; n++)
+        found = name_matches(patterns, image->refs[n]);
     return found;
+}
+
+/* Of an image that has more names, the list shows those that were asked for. */
+static void keep_matching(char *const *patterns, char **names)
+{
+    size_t kept = 0;
+    for (size_t i = 0; names && names[i]; i++) {
+        if (name_matches(patterns, names[i]))
+            names[kept++] = names[i];
+        else
+            free(names[i]);
+    }
+    if (names)
+        names[kept] = NULL;
 }
 
 static bool image_matches(const struct image_listing *listing, const struct store_image *image)
@@ -285,12 +306,17 @@ int engine_image_list(struct engine *engine, bool all, bool digests, bool shared
     mutex_lock(&engine->lock);
     int result = prepare_images(&listing, err);
     struct store_image *const *images = store_images(engine->store, &count);
+    char *const *patterns = filters_get(filters, "reference");
     buf_putc(out, '[');
     for (size_t i = 0; result == 0 && i < count; i++) {
         struct image_summary summary;
         if (!image_matches(&listing, images[i]))
             continue;
         image_summary_fill(engine, images[i], shared_size, &summary);
+        if (patterns) {
+            keep_matching(patterns, summary.repo_tags);
+            keep_matching(patterns, summary.repo_digests);
+        }
         if (!first)
             buf_putc(out, ',');
         first = false;

