@@ -24,7 +24,6 @@
 #define SMALL_POOL (32 * 1024)
 #define LARGE_POOL (1024 * 1024)
 #define LONG_HEAD (16 * 1024)
-#define MUCH_DIGITS 7 /* a blank and seven digits: a body of a megabyte or more */
 #define HEAD_TIMEOUT_NS (30 * NANOS_PER_SECOND)
 #define PENDING_MAX 1024
 
@@ -229,35 +228,6 @@ static void accept_all(struct acceptor *acceptor, int listen_fd)
     }
 }
 
-/* A body of megabytes moves in pieces of half the pool. */
-static bool announces_much(const char *head, size_t length)
-{
-    static const char size[] = "\ncontent-length:", coding[] = "\ntransfer-encoding:";
-    for (size_t i = 0; i + sizeof size < length; i++) {
-        if (head[i] != '\n')
-            continue;
-        if (i + sizeof coding < length && strncasecmp(head + i, coding, sizeof coding - 1) == 0)
-            return true;
-        if (strncasecmp(head + i, size, sizeof size - 1) == 0) {
-            size_t at = i + sizeof size - 1, digits = at;
-            while (digits < length && (head[digits] == ' ' || (head[digits] >= '0' && head[digits] <= '9')))
-                digits++;
-            return digits - at > MUCH_DIGITS;
-        }
-    }
-    return false;
-}
-
-static void refuse_head(int fd, const struct head_refusal *refusal)
-{
-    AUTO_FREE char *body = str_format("{\"message\":\"%s\"}\n", refusal->message);
-    AUTO_FREE char *answer = str_format("HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                                        refusal->status, refusal->reason, strlen(body), body);
-    (void)send(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)shutdown(fd, SHUT_WR);
-    fd_close(fd);
-}
-
 static void hand_over(struct acceptor *acceptor, size_t slot)
 {
     struct server *server = acceptor->server;
@@ -275,7 +245,6 @@ static void hand_over(struct acceptor *acceptor, size_t slot)
         return;
     }
     bool is_long = got == (ssize_t)sizeof acceptor->head && !memmem(acceptor->head, sizeof acceptor->head, "\r\n\r\n", 4);
-    is_long = is_long || announces_much(acceptor->head, (size_t)got);
     struct sockaddr_storage peer = { .ss_family = AF_UNIX };
     socklen_t length = sizeof peer;
     (void)getpeername(fd, (struct sockaddr *)&peer, &length);
