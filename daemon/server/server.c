@@ -228,6 +228,16 @@ static void accept_all(struct acceptor *acceptor, int listen_fd)
     }
 }
 
+static void refuse_head(int fd, const struct head_refusal *refusal)
+{
+    AUTO_FREE char *body = str_format("{\"message\":\"%s\"}\n", refusal->message);
+    AUTO_FREE char *answer = str_format("HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+                                        refusal->status, refusal->reason, strlen(body), body);
+    (void)send(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_WR);
+    fd_close(fd);
+}
+
 static void hand_over(struct acceptor *acceptor, size_t slot)
 {
     struct server *server = acceptor->server;
