@@ -98,8 +98,9 @@ def counted(command):
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     tail = b""
     for line in process.stdout:
-        sys.stdout.buffer.write(line if not CLOSING.match(line) else b"")
-        sys.stdout.flush()
+        if not CLOSING.match(line):
+            sys.stdout.buffer.write(line)
+            sys.stdout.flush()
         tail = (tail + line)[-4000:]
     status = process.wait()
     found = CLOSING.findall(tail)
@@ -137,9 +138,26 @@ def corpus(patterns):
     return counted([sys.executable, "-B", ROOT + "/tests/tools/corpus.py", "--build", RELEASE, *patterns])
 
 
+def fuzz(iterations):
+    """The fuzz targets under sanitizers."""
+    build_debug()
+    done = subprocess.run([DEBUG + "/tests/fuzz/fuzz", "--iterations", str(iterations)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace")
+    good, bad = (len(re.findall(word, done.stdout, re.MULTILINE)) for word in (r"^ok\b", r"^not ok\b"))
+    if done.returncode and not bad:
+        bad = 1
+    if bad:
+        print(done.stdout[-6000:])
+    return Count(good, bad)
+
+
 def long(patterns):
     build_release()
-    return python_tests("integration", "--only-long", *patterns)
+    count = python_tests("integration", "--only-long", *patterns)
+    if not patterns:
+        count.add(fuzz(300000))
+        count.add(counted([sys.executable, "-B", ROOT + "/tests/tools/bench.py", "--build", RELEASE]))
+    return count
 
 
 SUITES = {"unit": unit, "integration": integration, "compat": compat, "corpus": corpus, "docs": docs}
