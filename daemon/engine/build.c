@@ -204,6 +204,7 @@ static void building_end(struct building *building)
     (void)store_collect(engine->store, NULL);
     mutex_unlock(&engine->lock);
     store_sweep(engine->store);
+    housekeeping_empty_trash(engine); /* a context may be large */
     free(building->job_name);
     free(building->job_dir);
     strv_free(building->kept);

@@ -42,7 +42,7 @@ void container_network_down(struct container *container)
         for (size_t cursor = 0; !network && map_next(engine->networks, &cursor, NULL, &value);)
             if (((struct network_record *)value)->net == net->endpoints[i].network)
                 network = value;
-        if (network) {
+        if (network && !container->record.hidden) {
             struct str_map attributes = { 0 };
             str_map_set(&attributes, "container", container->record.id);
             str_map_set(&attributes, "name", network->record.name);

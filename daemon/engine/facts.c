@@ -302,10 +302,21 @@ void facts_watch(struct container *container, int monitor_sock)
     loop_wake(engine->loop);
 }
 
-static void run_calls(struct engine *engine)
+void housekeeping_empty_trash(struct engine *engine)
+{
+    mutex_lock(&engine->lock);
+    engine->trash_waits = true;
+    mutex_unlock(&engine->lock);
+    loop_wake(engine->loop);
+}
+
+/* true: there is something in the trash that need not stay there for long */
+static bool run_calls(struct engine *engine)
 {
     mutex_lock(&engine->lock);
     struct loop_call *calls = take_ptr(&engine->calls);
+    bool trash = engine->trash_waits;
+    engine->trash_waits = false;
     mutex_unlock(&engine->lock);
     while (calls) {
         struct loop_call *call = calls;
@@ -313,6 +324,7 @@ static void run_calls(struct engine *engine)
         call->fn(call->container);
         free(call);
     }
+    return trash;
 }
 
 #define TRASH_IDLE_MS 30000
@@ -327,8 +339,7 @@ static void *housekeeping_run(void *arg)
         int failed = loop_step(engine->loop, (int)MAX(left, 0));
         if (failed < 0 && failed != -EINTR)
             log_error("housekeeping error=%s", err_strerror(-failed));
-        run_calls(engine);
-        if (time_monotonic_ns() >= trash_at)
+        if (run_calls(engine) || time_monotonic_ns() >= trash_at)
             trash_at = time_monotonic_ns() + (store_trash_step(engine->store) > 0 ? TRASH_BUSY_MS : TRASH_IDLE_MS) * 1000000LL;
     }
     return NULL;

@@ -109,6 +109,7 @@ struct engine {
     struct map *build_cache;     /* key -> struct build_cache_value * */
     struct store_lease *cache_lease;
     struct loop_call *calls;     /* to run on the housekeeping thread */
+    bool trash_waits;
     size_t later_count;          /* threads of engine_call_later still at work */
 };
 
@@ -150,6 +151,7 @@ int facts_sync(struct container *container); /* applies what the monitor has wri
 void facts_watch(struct container *container, int monitor_sock); /* takes the socket */
 int housekeeping_start(struct engine *engine, struct err *err);
 void housekeeping_stop(struct engine *engine);
+void housekeeping_empty_trash(struct engine *engine); /* soon, not at the next turn */
 void engine_call_later(struct engine *engine, void (*fn)(struct engine *engine, void *arg), void *arg); /* on a thread of its own */
 void containers_reconnect(struct engine *engine);
 void container_monitor_gone(struct container *container);

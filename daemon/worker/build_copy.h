@@ -31,7 +31,6 @@ struct copying {
     struct pattern_set *exclude;
     struct map *hidden;
     struct contents *contents; /* of the context as it was unpacked, or NULL */
-    struct link_table linked; /* files of the context that are in this layer already */
     char **made_dirs;         /* on the way to the target */
     char *buffer;             /* COPY_BUFFER bytes */
     int64_t files, bytes;

@@ -107,13 +107,14 @@ static int copy_regular(struct copying *copying, const struct walk_entry *from, 
     return dress_file(copying, from_fd, to_fd, &like, err);
 }
 
-/* A file of the context that is right as it is. Once: twice in one layer would make hard links of what were two files. */
+/* A file of the context that is right as it is. Once in a build: in two places it would be two names of one file, which the container sees
+ * by its inode and its count of links, also when the places are in different layers. */
 static int link_context(struct copying *copying, const struct walk_entry *from, struct view_dir *dir, const char *name)
 {
     const struct stat *st = &from->stat;
     struct file_like like = copy_like(copying, st);
-    if (!copying->may_link || like.uid != st->st_uid || like.gid != st->st_gid || like.mode != (st->st_mode & 07777) ||
-        copying->params->mtime_unix >= 0 || link_table_seen(&copying->linked, st, ""))
+    if (!copying->may_link || st->st_nlink > 1 || like.uid != st->st_uid || like.gid != st->st_gid || like.mode != (st->st_mode & 07777) ||
+        copying->params->mtime_unix >= 0)
         return -1;
     if (linkat(from->dir_fd, from->name, dir->upper_fd, name, 0) == 0) {
         copying->bytes += st->st_size;

@@ -333,8 +333,13 @@ TEST(hard_links)
     CHECK_COPY(&bench, "other other", "/c/", "");
     CHECK(inode_of(bench.upper_fd, "a/1") == inode_of(bench.upper_fd, "a/2"));
     CHECK(inode_of(bench.upper_fd, "b/1") != inode_of(bench.upper_fd, "b/2"));
-    CHECK(inode_of(bench.upper_fd, "a/1") == inode_of(bench.from_fd, "d/1")); /* the context's own file */
+    CHECK(inode_of(bench.upper_fd, "a/1") != inode_of(bench.from_fd, "d/1")); /* has another name already */
     CHECK(inode_of(bench.upper_fd, "c/other") != 0);
+    PLANT(bench.from_fd, "single");
+    CHECK_COPY(&bench, "single", "/f", "");
+    CHECK_COPY(&bench, "single", "/g", "");
+    CHECK(inode_of(bench.upper_fd, "f") == inode_of(bench.from_fd, "single")); /* the context's own file */
+    CHECK(inode_of(bench.upper_fd, "g") != inode_of(bench.from_fd, "single"));
     bench.copying.may_link = false;
     CHECK_COPY(&bench, "other", "/e", "");
     CHECK(inode_of(bench.upper_fd, "e") != inode_of(bench.from_fd, "other"));

@@ -33,7 +33,6 @@ void copying_done(struct copying *copying)
     pattern_set_free(copying->exclude);
     map_free(copying->hidden);
     contents_free(copying->contents);
-    link_table_done(&copying->linked);
     strv_free(copying->made_dirs);
     free(copying->buffer);
 }
