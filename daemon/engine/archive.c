@@ -121,23 +121,41 @@ int engine_archive_stat(struct engine *engine, const char *ref, const char *path
     return 0;
 }
 
+struct getting {
+    void (*on_stat)(void *arg, const char *stat_json);
+    void *arg;
+};
+
+static int on_stat_request(void *arg, int sock, const struct job_message *message, struct err *err)
+{
+    const struct getting *getting = arg;
+    struct job_path_stat stat;
+    if (job_decode(message, &job_path_stat_type, &stat, err) < 0)
+        return -1;
+    AUTO_FREE char *json = stat_json(&stat);
+    codec_clear(&job_path_stat_type, &stat);
+    getting->on_stat(getting->arg, json);
+    return job_send(sock, JOB_REPLY, message->id, NULL, NULL, NULL, 0, err);
+}
+
 int engine_archive_get(struct engine *engine, const char *ref, const char *path, void (*on_stat)(void *arg, const char *stat_json), void *arg, struct sink *sink, struct err *err)
 {
     CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
     struct job_cp params = { 0 };
-    AUTO_FREE char *json = NULL;
-    if (!container || engine_archive_stat(engine, ref, path, &json, err) < 0)
+    struct getting getting = { on_stat, arg };
+    if (!container || check_path(path, err) < 0)
         return -1;
     AUTO_FD int root = reach(container, false, &params, err);
     params.path = xstrdup(path);
-    on_stat(arg, json);
-    struct worker_call call = { .kind = "cp-out", .params = &params };
+    struct worker_call call = { .kind = "cp-out", .params = &params, .arg = &getting, .on_request = on_stat_request };
     int result = worker_to_sink(engine, &call, &root, root >= 0 ? 1 : 0, sink, err);
     codec_clear(&job_cp_type, &params);
+    if (result < 0)
+        return not_found(err, ref, path);
     mutex_lock(&engine->lock);
     container_event_locked(container, "archive-path", NULL, 0);
     mutex_unlock(&engine->lock);
-    return result;
+    return 0;
 }
 
 int engine_archive_put(struct engine *engine, const char *ref, const char *path, bool no_overwrite_dir_non_dir, bool copy_uid_gid, int body_fd, struct err *err)

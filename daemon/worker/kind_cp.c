@@ -171,6 +171,13 @@ static int open_root(const struct job_message *run, const struct job_cp *params,
     return worker_mount_tree(&params->root, writable, owned, err) < 0 ? -1 : *owned;
 }
 
+/* The daemon puts it into the answer's head, which goes before the first byte. */
+static int tell_stat(struct worker *worker, const struct job_path_stat *stat, struct err *err)
+{
+    AUTO_JOB_MESSAGE struct job_message reply = JOB_MESSAGE_INIT;
+    return worker_request(worker, &job_path_stat_type, stat, &reply, err);
+}
+
 static int cp_out(struct worker *worker, const struct job_message *run, const struct job_cp *params, struct err *err)
 {
     AUTO_FD int mounted = -1;
@@ -188,7 +195,9 @@ static int cp_out(struct worker *worker, const struct job_message *run, const st
         return err_sys(err, errno, "lstat %s", path);
     if (fill_stat(root_fd, path, &st, &answer, err) < 0)
         return -1;
-    int r = params->stat_only ? 0 : send_path(root_fd, node_fd, &st, path, out_fd, err);
+    int r = params->stat_only ? 0 : tell_stat(worker, &answer, err);
+    if (r == 0 && !params->stat_only)
+        r = send_path(root_fd, node_fd, &st, path, out_fd, err);
     if (r == 0)
         r = worker_done(worker, &job_path_stat_type, &answer, err);
     codec_clear(&job_path_stat_type, &answer);

@@ -2,7 +2,6 @@
 #include "daemon/worker/worker.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
-#include "lib/unpack/hash.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -209,7 +208,6 @@ int main(int argc, char **argv)
     prctl(PR_SET_NAME, "holk-worker");
     signal(SIGPIPE, SIG_IGN);
     umask(0);
-    hash_prepare();
     int r = run_job(&worker, kind, &err);
     if (r < 0) {
         pthread_mutex_lock(&worker.send_lock); /* a progress frame may be on its way */

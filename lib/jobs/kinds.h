@@ -176,7 +176,8 @@ struct job_save {
 struct job_export {
     struct job_mount_spec root;
 };
-/* ---- "cp-out" (MOUNT) fds: [0] output tar stream (none for stat), [1] root fd of a running container (optional) ---- */
+/* ---- "cp-out" (MOUNT) fds: [0] output tar stream (none for stat), [1] root fd of a running container (optional). Before the first byte of the
+ * tar JOB_REQUEST with a job_path_stat (reply any) ---- */
 struct job_cp {
     struct job_mount_spec root; /* used when no root fd is given */
     bool has_root_fd;
@@ -218,6 +219,15 @@ struct job_seccomp {
 struct job_seccomp_result {
     char *bpf_base64;
     char **warnings;
+};
+
+/* ---- "config-changes" (UNPACK, no fds): what docker commit --change and docker import --change do to an image's configuration ---- */
+struct job_config_changes {
+    char *config;   /* JSON text of the image's "config" member */
+    char **changes; /* Dockerfile text, each may hold several lines (builder/changes.h) */
+};
+struct job_config_changes_result {
+    char *config;
 };
 
 /* ---- "build" (BUILD) fds: [0] context tar stream. See builder/backend.h: requests are the backend's verbs ---- */
@@ -283,6 +293,7 @@ CODEC_DECLARE(job_raw_result); CODEC_DECLARE(job_unpack); CODEC_DECLARE(job_unpa
 CODEC_DECLARE(job_load); CODEC_DECLARE(job_load_have); CODEC_DECLARE(job_load_layer); CODEC_DECLARE(job_load_image);
 CODEC_DECLARE(job_save_image); CODEC_DECLARE(job_save); CODEC_DECLARE(job_export); CODEC_DECLARE(job_cp); CODEC_DECLARE(job_path_stat);
 CODEC_DECLARE(job_diff); CODEC_DECLARE(job_change); CODEC_DECLARE(job_diff_result); CODEC_DECLARE(job_copyup);
-CODEC_DECLARE(job_seccomp); CODEC_DECLARE(job_seccomp_result); CODEC_DECLARE(job_build); CODEC_DECLARE(job_build_result);
+CODEC_DECLARE(job_seccomp); CODEC_DECLARE(job_seccomp_result); CODEC_DECLARE(job_config_changes); CODEC_DECLARE(job_config_changes_result);
+CODEC_DECLARE(job_build); CODEC_DECLARE(job_build_result);
 CODEC_DECLARE(job_build_copy); CODEC_DECLARE(job_build_copy_result);
 CODEC_DECLARE(job_fetch_url); CODEC_DECLARE(job_fetch_url_result);

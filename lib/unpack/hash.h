@@ -16,8 +16,6 @@ void hash_raw(struct hash *hash, unsigned char ret[HASH_RAW_SIZE]); /* the same 
 void hash_done(struct hash *hash);
 #define AUTO_HASH __attribute__((cleanup(hash_done)))
 void hash_bytes(const void *bytes, size_t length, char ret[HASH_TEXT_SIZE]);
-/* Loads the digest before a sandbox closes. */
-void hash_prepare(void);
 
 struct hashing_reader {
     struct reader from;
