@@ -516,6 +516,29 @@ TEST(opaque_directories_are_marked)
     home_remove(&home);
 }
 
+TEST(recipes_lie_beside_their_layer)
+{
+    struct home home = fresh();
+    struct err err = { 0 };
+    AUTO_FREE char *tmp = NULL, *id = diff_id('e');
+    CHECK_INT(store_tmp_make(home.store, "recipe", &tmp, &err), 0);
+    AUTO_FD int fd = openat(store_data_fd(home.store), tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK_INT(io_replace_file_at(fd, "recipe", "first", 5, 0644, false), 0);
+    CHECK_INT(store_recipe_adopt(home.store, fd, "recipe", id, &err), -1); /* no layer yet */
+    CHECK_INT(mkdirat(fd, "diff", 0755), 0);
+    CHECK_INT(store_layer_adopt(home.store, fd, "diff", id, NULL, &err), 0);
+    CHECK(!store_recipe_path(home.store, id));
+    CHECK_INT(store_recipe_adopt(home.store, fd, "recipe", id, &err), 0);
+    CHECK_INT(io_replace_file_at(fd, "again", "second", 6, 0644, false), 0);
+    CHECK_INT(store_recipe_adopt(home.store, fd, "again", id, &err), 0); /* the first one stays */
+    AUTO_FREE char *path = store_recipe_path(home.store, id);
+    AUTO_FREE char *text = NULL;
+    size_t length;
+    CHECK_INT(io_read_file_at(AT_FDCWD, path, 100, &text, &length), 0);
+    CHECK_STR(text, "first");
+    home_remove(&home);
+}
+
 TEST(deep_trash_is_deleted_in_steps)
 {
     struct home home = fresh();
@@ -566,4 +589,5 @@ TEST(where_blobs_are_known)
 
 TESTS(T(images_survive_a_restart), T(finding), T(names_move), T(an_image_needs_its_layers), T(deleting), T(parents), T(chain_ids), T(leases_hold_what_nobody_uses),
       T(a_doomed_layer_that_comes_back_stays), T(orphans_go_at_start), T(a_layer_lost_on_disk_is_no_layer), T(blobs_are_what_their_digest_says),
-      T(only_plain_files_become_blobs), T(opaque_directories_are_marked), T(deep_trash_is_deleted_in_steps), T(where_blobs_are_known))
+      T(only_plain_files_become_blobs), T(opaque_directories_are_marked), T(recipes_lie_beside_their_layer), T(deep_trash_is_deleted_in_steps),
+      T(where_blobs_are_known))
