@@ -29,9 +29,13 @@ int check_volume(struct instruction *insn, struct err *err)
 {
     if (!insn->args)
         return TOO_FEW(err, "VOLUME");
-    for (char **path = insn->args; *path; path++)
-        if (!*skip_space(*path))
+    for (char **path = insn->args; *path; path++) {
+        char *trimmed = xstrdup(str_trim(*path));
+        free(*path);
+        *path = trimmed;
+        if (!*trimmed)
             return err_set(err, ERR_INVALID, "VOLUME specified can not be an empty string");
+    }
     return 0;
 }
 

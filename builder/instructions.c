@@ -27,6 +27,8 @@ static const struct flag_spec health_flags[] = {
     { "start-interval", FLAG_TEXT }, { "retries", FLAG_TEXT }, { NULL },
 };
 
+static int split_trigger(struct instruction *insn, const char *rest, char escape, struct err *err);
+
 const struct instruction_kind instruction_kinds[] = {
     { "ADD", split_json_or_words, add_flags, check_copy, apply_copy, .heredocs = true },
     { "ARG", split_names, NULL, check_arg, apply_arg },
@@ -39,7 +41,7 @@ const struct instruction_kind instruction_kinds[] = {
     { "HEALTHCHECK", split_health, health_flags, check_health, apply_health },
     { "LABEL", split_pairs, NULL, check_pairs, apply_label },
     { "MAINTAINER", split_text, NULL, check_one, apply_maintainer, .no_trigger = true },
-    { "ONBUILD", split_text, NULL, check_onbuild, apply_onbuild },
+    { "ONBUILD", split_trigger, NULL, check_onbuild, apply_onbuild },
     { "RUN", split_json_or_text, run_flags, check_run, apply_run, .heredocs = true },
     { "SHELL", split_json_or_text, NULL, check_shell, apply_shell },
     { "STOPSIGNAL", split_text, NULL, check_one, apply_stopsignal },
@@ -72,6 +74,20 @@ int instruction_read(const char *line, char escape, struct instruction *ret, str
     else
         ret->raw_flags = words_flags(end, &rest);
     return ret->kind ? ret->kind->split(ret, rest, escape, err) : 0;
+}
+
+/* The text stays as it is, but its instruction must be readable; another ONBUILD is refused by the check. */
+static int split_trigger(struct instruction *insn, const char *rest, char escape, struct err *err)
+{
+    static const char own[] = "ONBUILD";
+    struct instruction inner = { 0 };
+    if (split_text(insn, rest, escape, err) < 0)
+        return -1;
+    if (!insn->args || strncasecmp(insn->args[0], own, strlen(own)) == 0)
+        return 0;
+    int r = instruction_read(insn->args[0], escape, &inner, err);
+    instruction_done(&inner);
+    return r;
 }
 
 void instruction_done(struct instruction *insn)
@@ -187,7 +203,7 @@ static int read_flag(struct instruction *insn, const char *raw, struct err *err)
     return 0;
 }
 
-static int check_inner(struct instruction *insn, struct err *err)
+int instruction_check(struct instruction *insn, struct err *err)
 {
     if (!insn->kind)
         return unknown_keyword(insn, err);
@@ -195,11 +211,6 @@ static int check_inner(struct instruction *insn, struct err *err)
         if (read_flag(insn, *raw, err) < 0)
             return -1;
     return insn->kind->check ? insn->kind->check(insn, err) : 0;
-}
-
-int instruction_check(struct instruction *insn, struct err *err)
-{
-    return check_inner(insn, err) < 0 ? err_wrap(err, "dockerfile parse error on line %u", insn->line) : 0;
 }
 
 const char *instruction_flag(const struct instruction *insn, const char *name)

@@ -250,28 +250,33 @@ static int read_line(struct line_reader *reader, const char *raw, size_t length,
     return *skip_space(line.data) ? read_instruction(reader, line.data, number, err) : 0;
 }
 
-static int read_all(struct line_reader *reader, struct err *err)
+static int read_all(struct line_reader *reader, unsigned *ret_line, struct err *err)
 {
     const char *raw;
     size_t length;
     while (next_raw(reader, &raw, &length)) {
         unsigned number = reader->number;
-        if (read_line(reader, raw, length, err) < 0)
-            return err_wrap(err, "dockerfile parse error on line %u", number);
+        if (read_line(reader, raw, length, err) < 0) {
+            *ret_line = number;
+            return -1;
+        }
     }
     return reader->file->count ? 0 : err_set(err, ERR_INVALID, "file with no instructions");
 }
 
-static int check_all(struct dockerfile *file, struct err *err)
+static int check_all(struct dockerfile *file, unsigned *ret_line, struct err *err)
 {
     for (size_t i = 0; i < file->count; i++)
-        if (instruction_check(&file->instructions[i], err) < 0)
+        if (instruction_check(&file->instructions[i], err) < 0) {
+            *ret_line = file->instructions[i].line;
             return -1;
+        }
     return 0;
 }
 
-int dockerfile_parse(const char *text, size_t length, struct dockerfile *ret, struct err *err)
+int dockerfile_read(const char *text, size_t length, struct dockerfile *ret, unsigned *ret_line, struct err *err)
 {
+    *ret_line = 0;
     *ret = (struct dockerfile){ .escape = '\\' };
     if (length > DOCKERFILE_BYTES_MAX)
         return err_set(err, ERR_INVALID, "the Dockerfile is larger than %zu bytes", DOCKERFILE_BYTES_MAX);
@@ -281,12 +286,22 @@ int dockerfile_parse(const char *text, size_t length, struct dockerfile *ret, st
         reader.text += 3;
     int r = nul ? err_set(err, ERR_INVALID, "the Dockerfile has a NUL byte at offset %zu", (size_t)(nul - text)) : 0;
     if (r == 0)
-        r = read_all(&reader, err);
-    if (r == 0)
-        r = check_all(ret, err);
+        r = read_all(&reader, ret_line, err);
     if (r < 0)
         dockerfile_done(ret);
     return r;
+}
+
+int dockerfile_parse(const char *text, size_t length, struct dockerfile *ret, struct err *err)
+{
+    unsigned line;
+    int r = dockerfile_read(text, length, ret, &line, err);
+    if (r == 0)
+        r = check_all(ret, &line, err);
+    if (r == 0)
+        return 0;
+    dockerfile_done(ret);
+    return line ? err_wrap(err, "dockerfile parse error on line %u", line) : -1;
 }
 
 void dockerfile_done(struct dockerfile *file)

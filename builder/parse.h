@@ -28,8 +28,12 @@ const struct instruction_kind *instruction_kind_find(const char *keyword); /* ig
 
 /* One logical line to an instruction without heredocs. kind NULL for an unknown keyword. ERR_INVALID */
 int instruction_read(const char *line, char escape, struct instruction *ret, struct err *err);
-/* Flags and arguments against the row; wraps with the line number. */
+/* Flags and arguments against the row. */
 int instruction_check(struct instruction *insn, struct err *err);
+
+/* dockerfile_parse() without the checks of the rows and without the line in front of an error: *ret_line is that line, 0
+ * when the error is the whole text's. */
+int dockerfile_read(const char *text, size_t length, struct dockerfile *ret, unsigned *ret_line, struct err *err);
 
 /* Ways to split (words.c). */
 int split_json_or_text(struct instruction *insn, const char *rest, char escape, struct err *err);

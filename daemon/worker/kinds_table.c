@@ -14,6 +14,7 @@ const struct worker_kind worker_kinds[] = {
     { "commit-layer", kind_commit_layer, JOB_SANDBOX_UNPACK, .opens_first = true },
     { "copyup", kind_copyup, JOB_SANDBOX_MOUNT },
     { "seccomp", kind_seccomp, JOB_SANDBOX_UNPACK },
+    { "config-changes", kind_config_changes, JOB_SANDBOX_UNPACK },
     { "build", kind_build, JOB_SANDBOX_BUILD },
     { "build-copy", kind_build_copy, JOB_SANDBOX_MOUNT },
     { NULL },

@@ -19,6 +19,7 @@ WORKER_KIND(kind_diff);
 WORKER_KIND(kind_commit_layer);
 WORKER_KIND(kind_copyup);
 WORKER_KIND(kind_seccomp);
+WORKER_KIND(kind_config_changes);
 WORKER_KIND(kind_build);
 WORKER_KIND(kind_build_copy);
 WORKER_KIND(kind_fetch_url);

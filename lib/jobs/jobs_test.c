@@ -69,7 +69,8 @@ TEST(garbage_is_refused)
 TEST(every_kind_is_found)
 {
     static const char *const names[] = { "pull", "push", "registry-auth", "distribution", "unpack", "pack", "load", "save", "import",
-                                         "export", "cp-out", "cp-in", "diff", "commit-layer", "copyup", "seccomp", "build", "build-copy" };
+                                         "export", "cp-out", "cp-in", "diff", "commit-layer", "copyup", "seccomp", "config-changes", "build", "build-copy",
+                                         "fetch-url" };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         CHECK(job_kind_find(names[i]));
     CHECK(!job_kind_find("nothing"));

@@ -315,6 +315,19 @@ static const struct codec_field job_seccomp_result_fields[] = {
 };
 CODEC_DEFINE(job_seccomp_result);
 
+static const struct codec_field job_config_changes_fields[] = {
+    F_STR(struct job_config_changes, config, "config", 0),
+    F_STRV(struct job_config_changes, changes, "changes", 0),
+    F_END,
+};
+CODEC_DEFINE(job_config_changes);
+
+static const struct codec_field job_config_changes_result_fields[] = {
+    F_STR(struct job_config_changes_result, config, "config", 0),
+    F_END,
+};
+CODEC_DEFINE(job_config_changes_result);
+
 static const struct codec_field job_build_fields[] = {
     F_STR(struct job_build, dockerfile, "dockerfile", 0),
     F_STR(struct job_build, target, "target", 0),
@@ -425,6 +438,7 @@ static const struct job_kind job_kinds[] = {
     { "commit-layer", JOB_SANDBOX_UNPACK, NULL, &job_progress_type, &job_unpack_result_type },
     { "copyup", JOB_SANDBOX_MOUNT, &job_copyup_type, &job_progress_type, NULL },
     { "seccomp", JOB_SANDBOX_UNPACK, &job_seccomp_type, &job_progress_type, &job_seccomp_result_type },
+    { "config-changes", JOB_SANDBOX_UNPACK, &job_config_changes_type, &job_progress_type, &job_config_changes_result_type },
     { "build", JOB_SANDBOX_BUILD, &job_build_type, &job_progress_type, &job_build_result_type },
     { "build-copy", JOB_SANDBOX_MOUNT, &job_build_copy_type, &job_progress_type, &job_build_copy_result_type },
     { "fetch-url", JOB_SANDBOX_FETCH, &job_fetch_url_type, &job_progress_type, &job_fetch_url_result_type },
