@@ -33,8 +33,8 @@ ALLOWED = {"cli": {"cli", "lib/base", "lib/json", "lib/api", "lib/http"}}
 FOREIGN = {
     "jansson.h": "lib/json",
     "sqlite3.h": "lib/db",
-    "archive.h": "lib/archive",
-    "archive_entry.h": "lib/archive",
+    "lzma.h": "lib/archive",
+    "bzlib.h": "lib/archive",
     "curl/": "registry",
     "microhttpd.h": "daemon/server",
     "libmnl/": "lib/nft",
