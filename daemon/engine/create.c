@@ -1,5 +1,6 @@
 /* Create and remove. Create: check, merge image and request, claim the name, make directories and volumes, commit the row; each step is undone
  * when a later one fails. Remove: out of the maps and the database first, then the files by rename into the trash. */
+#include "daemon/engine/config.h"
 #include "daemon/engine/mounts.h"
 #include "daemon/engine/plan_parts.h"
 #include "lib/base/fd.h"
@@ -18,51 +19,6 @@
 
 /* ---- merging ---- */
 
-static void take_text(char **mine, const char *image)
-{
-    if (str_empty(*mine) && !str_empty(image)) {
-        free(*mine);
-        *mine = xstrdup(image);
-    }
-}
-
-static void merge_env(char ***mine, char *const *image)
-{
-    for (size_t i = 0; image && image[i]; i++) {
-        AUTO_FREE char *name = xstrndup(image[i], strcspn(image[i], "="));
-        bool set = false;
-        for (size_t n = 0; *mine && (*mine)[n] && !set; n++)
-            set = !strncmp((*mine)[n], name, strlen(name)) && ((*mine)[n][strlen(name)] == '=' || !(*mine)[n][strlen(name)]);
-        if (!set)
-            strv_append(mine, image[i]);
-    }
-}
-
-static void merge_names(char ***mine, char *const *image)
-{
-    for (size_t i = 0; image && image[i]; i++)
-        if (!strv_contains(*mine, image[i]))
-            strv_append(mine, image[i]);
-}
-
-static void merge_health(struct health_config **mine, const struct oci_health_config *image)
-{
-    if (!image)
-        return;
-    if (!*mine)
-        *mine = xcalloc(1, sizeof **mine);
-    struct health_config *health = *mine;
-    if (!health->test || !health->test[0]) {
-        strv_free(health->test);
-        health->test = strv_dup(image->test);
-    }
-    int64_t *const own[] = { &health->interval, &health->timeout, &health->start_period, &health->start_interval, &health->retries };
-    const int64_t theirs[] = { image->interval, image->timeout, image->start_period, image->start_interval, image->retries };
-    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-        if (*own[i] == 0)
-            *own[i] = theirs[i];
-}
-
 /* [""] as entrypoint: the client wants none. */
 static void normalise_entrypoint(struct container_config *config)
 {
@@ -74,27 +30,10 @@ static void normalise_entrypoint(struct container_config *config)
 
 static int merge_image(struct container_config *config, const struct image_config_config *image, struct err *err)
 {
-    take_text(&config->user, image->user);
-    take_text(&config->working_dir, image->working_dir);
-    take_text(&config->stop_signal, image->stop_signal);
-    merge_env(&config->env, image->env);
-    merge_names(&config->exposed_ports, image->exposed_ports);
-    merge_names(&config->volumes, image->volumes);
-    for (size_t i = 0; i < str_map_count(&image->labels); i++)
-        if (!str_map_get(&config->labels, image->labels.keys[i]))
-            str_map_set(&config->labels, image->labels.keys[i], image->labels.values[i]);
-    if (!config->entrypoint || !config->entrypoint[0]) {
-        if (!config->cmd || !config->cmd[0]) {
-            strv_free(config->cmd);
-            config->cmd = strv_dup(image->cmd);
-        }
-        if (!config->entrypoint)
-            config->entrypoint = strv_dup(image->entrypoint);
-    }
+    config_merge(config, image);
     normalise_entrypoint(config);
     if (!config->shell)
         config->shell = strv_dup(image->shell);
-    merge_health(&config->healthcheck, image->healthcheck);
     if ((!config->cmd || !config->cmd[0]) && (!config->entrypoint || !config->entrypoint[0]))
         return err_set(err, ERR_INVALID, "no command specified");
     return 0;
@@ -512,7 +451,7 @@ int container_remove_claimed(struct container *container, bool volumes, struct e
     container_network_down(container);
     mutex_lock(&engine->lock);
     int64_t deadline = time_monotonic_ns() + 10 * NANOS_PER_SECOND;
-    while (container->monitor_alive && cond_wait_until(&engine->changed, &engine->lock, deadline)) {
+    while (container->monitor_alive && !container->monitor_ended && cond_wait_until(&engine->changed, &engine->lock, deadline)) {
     }
     parked_free(container);
     if (container->execs)

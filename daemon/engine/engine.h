@@ -126,7 +126,7 @@ int engine_image_tag(struct engine *engine, const char *ref, const char *repo, c
 int engine_image_delete(struct engine *engine, const char *ref, bool force, bool no_prune, struct buf *out_json, struct err *err);
 int engine_image_prune(struct engine *engine, const struct filters *filters, struct buf *out_json, struct err *err);
 int engine_commit(struct engine *engine, const char *container, const char *repo, const char *tag, const char *author, const char *comment, bool pause,
-                  char *const *changes, const struct container_config *config /* NULL: none */, char **ret_id, struct err *err);
+                  char *const *changes, const struct container_config *own /* nothing in it: the container's */, char **ret_id, struct err *err);
 int engine_auth(struct engine *engine, const struct auth_config *auth, struct auth_response *ret, struct err *err);
 int engine_distribution(struct engine *engine, const char *name, const char *auth_b64, struct buf *out_json, struct err *err);
 

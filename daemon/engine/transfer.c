@@ -1,6 +1,7 @@
 /* load, save, import, commit, export, diff: each a worker's stream and the engine's records. */
 #include "daemon/engine/transfer.h"
 
+#include "daemon/engine/config.h"
 #include "daemon/engine/plan_parts.h"
 #include "daemon/engine/worker_run.h"
 #include "lib/base/fd.h"
@@ -339,6 +340,21 @@ int engine_image_save(struct engine *engine, char *const *names, struct sink *si
 
 /* ---- new configs: import and commit ---- */
 
+/* The name a new image gets: none or one. */
+static int name_of(const char *repo, const char *tag, char ***ret, struct err *err)
+{
+    AUTO_REFERENCE struct reference ref = { 0 };
+    *ret = NULL;
+    if (str_empty(repo))
+        return 0;
+    AUTO_FREE char *text = str_empty(tag) ? xstrdup(repo) : str_format("%s:%s", repo, tag);
+    if (reference_parse(text, &ref, err) < 0)
+        return -1;
+    reference_tag_default(&ref);
+    strv_append_take(ret, reference_string(&ref));
+    return 0;
+}
+
 static void set_created(struct oci_image *config)
 {
     char stamp[TIME_TEXT_SIZE];
@@ -347,10 +363,11 @@ static void set_created(struct oci_image *config)
     config->created = xstrdup(stamp);
 }
 
-static void add_history(struct oci_image *config, const char *created_by, const char *author, const char *comment)
+static struct oci_history *add_history(struct oci_image *config, const char *created_by, const char *author, const char *comment)
 {
     struct oci_history *entry = list_add(&config->history);
     *entry = (struct oci_history){ .created = xstrdup(config->created), .created_by = xstrdup(created_by), .author = xstrdup(author), .comment = xstrdup(comment) };
+    return entry;
 }
 
 /* ---- import ---- */
@@ -387,36 +404,36 @@ static int import_layer(struct engine *engine, int body_fd, struct store_lease *
     return result;
 }
 
+static char *import_config(const char *diff_id, const char *message, const struct image_config_config *config)
+{
+    struct oci_image image = { .architecture = xstrdup("amd64"), .os = xstrdup("linux"), .comment = xstrdup(message), .rootfs.type = xstrdup("layers") };
+    image.config = xcalloc(1, sizeof *image.config);
+    codec_copy(&image_config_config_type, image.config, config);
+    strv_append(&image.rootfs.diff_ids, diff_id);
+    set_created(&image);
+    add_history(&image, NULL, NULL, message);
+    char *text = image_config_text(&image);
+    codec_clear(&oci_image_type, &image);
+    return text;
+}
+
 int engine_image_import(struct engine *engine, const char *from_src, const char *repo, const char *tag, const char *message, char *const *changes,
                         const char *platform, int body_fd, struct sink *sink, struct err *err)
 {
     struct progress progress = { .sink = sink };
-    char **refs = NULL, id[72];
+    char id[72];
+    CLEANUP(strv_free) char **refs = NULL;
+    struct image_config_config config = { 0 };
+    (void)platform;
     if (!str_eq(from_src, "-"))
         return err_set(err, ERR_UNSUPPORTED, "import from a URL is not supported yet: send the archive as the body (fromSrc=-)");
-    if (changes && changes[0])
-        return err_set(err, ERR_UNSUPPORTED, "import with changes is not supported yet");
-    if (!str_empty(repo)) {
-        AUTO_FREE char *text = str_empty(tag) ? xstrdup(repo) : str_format("%s:%s", repo, tag);
-        AUTO_REFERENCE struct reference ref;
-        if (reference_parse(text, &ref, err) < 0)
-            return -1;
-        reference_tag_default(&ref);
-        strv_append_take(&refs, reference_string(&ref));
-    }
+    if (name_of(repo, tag, &refs, err) < 0 || config_change(engine, &config, changes, err) < 0)
+        return -1;
     struct store_lease *lease = new_lease(engine, "import");
     struct job_unpack_result made = { 0 };
     int result = import_layer(engine, body_fd, lease, &made, err);
     if (result == 0) {
-        struct oci_image config = { .architecture = xstrdup("amd64"), .os = xstrdup("linux"), .comment = xstrdup(str_empty(message) ? NULL : message) };
-        (void)platform;
-        config.config = xcalloc(1, sizeof *config.config);
-        config.rootfs.type = xstrdup("layers");
-        strv_append(&config.rootfs.diff_ids, made.diff_id);
-        set_created(&config);
-        add_history(&config, NULL, NULL, str_empty(message) ? "Imported from -" : message);
-        AUTO_FREE char *text = image_config_text(&config);
-        codec_clear(&oci_image_type, &config);
+        AUTO_FREE char *text = import_config(made.diff_id, str_empty(message) ? "Imported from -" : message, &config);
         result = image_commit(engine, text, strlen(text), refs, NULL, true, id, err);
     }
     if (result == 0) {
@@ -426,26 +443,12 @@ int engine_image_import(struct engine *engine, const char *from_src, const char 
         result = progress_status(&progress, NULL, "%s", id);
     }
     codec_clear(&job_unpack_result_type, &made);
-    strv_free(refs);
+    codec_clear(&image_config_config_type, &config);
     end_lease(engine, lease);
     return result;
 }
 
 /* ---- commit ---- */
-
-static void apply_config(struct image_config_config *to, const struct container_config *from)
-{
-    to->user = xstrdup(from->user);
-    to->exposed_ports = strv_dup(from->exposed_ports);
-    to->env = strv_dup(from->env);
-    to->cmd = strv_dup(from->cmd);
-    to->volumes = strv_dup(from->volumes);
-    to->working_dir = xstrdup(from->working_dir);
-    to->entrypoint = strv_dup(from->entrypoint);
-    str_map_copy(&to->labels, &from->labels);
-    to->stop_signal = xstrdup(from->stop_signal);
-    to->shell = strv_dup(from->shell);
-}
 
 static int commit_layer(struct engine *engine, struct container *container, struct store_lease *lease, struct job_unpack_result *made, struct err *err)
 {
@@ -462,7 +465,7 @@ static int commit_layer(struct engine *engine, struct container *container, stru
     struct job_unpack params = { 0 };
     struct worker_call call = { .kind = "commit-layer", .params = &params, .fds = fds, .fd_count = 2, .client_fd = -1 };
     int result = worker_run(engine, &call, made, err);
-    if (result == 0) {
+    if (result == 0 && made->entries) { /* nothing written: the image has no layer more than its parent */
         pin(engine, lease, made->diff_id);
         result = store_layer_adopt(engine->store, engine->data_fd, diff, made->diff_id, made->opaque, err);
         struct store_layer_info info = { .diff_id = made->diff_id, .size = made->size };
@@ -475,7 +478,18 @@ static int commit_layer(struct engine *engine, struct container *container, stru
     return result;
 }
 
-static int commit_config(struct engine *engine, struct container *container, const struct container_config *config, const char *author, const char *comment,
+static void put_config(struct image_config_config **slot, const struct codec_type *type, const void *config)
+{
+    AUTO_FREE char *text = codec_encode_dup(type, config);
+    struct err ignored = { 0 };
+    if (*slot)
+        codec_clear(&image_config_config_type, *slot);
+    else
+        *slot = xcalloc(1, sizeof **slot);
+    (void)codec_decode(&image_config_config_type, text, strlen(text), *slot, &ignored); /* the same members */
+}
+
+static int commit_config(struct engine *engine, struct container *container, const struct image_config_config *config, const char *author, const char *comment,
                          const char *diff_id, char **ret, struct err *err)
 {
     AUTO_FREE char *base = NULL;
@@ -483,70 +497,64 @@ static int commit_config(struct engine *engine, struct container *container, con
     struct oci_image image;
     if (store_image_config(engine->store, container->record.image_id, &base, &length, err) < 0 || oci_image_decode(base, length, &image, err) < 0)
         return -1;
-    if (image.config) {
-        codec_clear(&image_config_config_type, image.config);
-        free(image.config);
-    }
-    image.config = xcalloc(1, sizeof *image.config);
-    apply_config(image.config, config ? config : &container->record.config);
-    strv_append(&image.rootfs.diff_ids, diff_id);
+    put_config(&image.config, &image_config_config_type, config);
+    put_config(&image.container_config, &container_config_type, &container->record.config);
+    free(image.container);
+    image.container = xstrdup(container->record.id);
+    free(take_ptr(&image.comment)); /* the history has this one's */
     set_created(&image);
     free(image.author);
     image.author = str_empty(author) ? NULL : xstrdup(author);
-    char **words = NULL;
-    strv_append(&words, container->record.path);
-    strv_extend(&words, container->record.args);
-    AUTO_FREE char *command = strv_join(words, " ");
-    strv_free(words);
-    add_history(&image, command, author, comment);
+    AUTO_FREE char *command = strv_join(container->record.config.cmd, " ");
+    struct oci_history *record = add_history(&image, command, author, comment);
+    record->empty_layer = !diff_id;
+    if (diff_id)
+        strv_append(&image.rootfs.diff_ids, diff_id);
     *ret = image_config_text(&image);
     codec_clear(&oci_image_type, &image);
     return 0;
 }
 
+static void commit_event(struct container *container, const char *id, const char *name)
+{
+    struct str_map more = { 0 };
+    str_map_set(&more, "imageID", id);
+    str_map_set(&more, "imageRef", name ? name : "");
+    mutex_lock(&container->engine->lock);
+    container_event_locked(container, "commit", &more, 0);
+    mutex_unlock(&container->engine->lock);
+    str_map_clear(&more);
+}
+
 int engine_commit(struct engine *engine, const char *ref, const char *repo, const char *tag, const char *author, const char *comment, bool pause,
-                  char *const *changes, const struct container_config *config, char **ret_id, struct err *err)
+                  char *const *changes, const struct container_config *own, char **ret_id, struct err *err)
 {
     CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
-    char **refs = NULL, id[72];
+    CLEANUP(strv_free) char **refs = NULL;
+    AUTO_FREE char *text = NULL;
+    char id[72];
     struct err ignored = { 0 };
-    if (!container)
+    struct image_config_config config;
+    if (!container || name_of(repo, tag, &refs, err) < 0 || config_for_commit(engine, &container->record.config, own, changes, &config, err) < 0)
         return -1;
-    if (changes && changes[0])
-        return err_set(err, ERR_UNSUPPORTED, "commit with changes is not supported yet");
-    if (!str_empty(repo)) {
-        AUTO_FREE char *text = str_empty(tag) ? xstrdup(repo) : str_format("%s:%s", repo, tag);
-        AUTO_REFERENCE struct reference name;
-        if (reference_parse(text, &name, err) < 0)
-            return -1;
-        reference_tag_default(&name);
-        strv_append_take(&refs, reference_string(&name));
-    }
     bool freeze = pause && container->status.code == STATUS_RUNNING;
     if (freeze)
         (void)engine_container_pause(engine, container->record.id, &ignored);
     struct store_lease *lease = new_lease(engine, "commit");
     struct job_unpack_result made = { 0 };
-    AUTO_FREE char *text = NULL;
     int result = commit_layer(engine, container, lease, &made, err);
     if (freeze)
         (void)engine_container_unpause(engine, container->record.id, &ignored);
     if (result == 0)
-        result = commit_config(engine, container, config, author, comment, made.diff_id, &text, err);
+        result = commit_config(engine, container, &config, author, comment, made.entries ? made.diff_id : NULL, &text, err);
     if (result == 0)
         result = image_commit(engine, text, strlen(text), refs, container->record.image_id, true, id, err);
     if (result == 0) {
-        struct str_map more = { 0 };
-        str_map_set(&more, "imageID", id);
-        str_map_set(&more, "imageRef", refs ? refs[0] : "");
-        mutex_lock(&engine->lock);
-        container_event_locked(container, "commit", &more, 0);
-        mutex_unlock(&engine->lock);
-        str_map_clear(&more);
+        commit_event(container, id, refs ? refs[0] : NULL);
         *ret_id = xstrdup(id);
     }
     codec_clear(&job_unpack_result_type, &made);
-    strv_free(refs);
+    codec_clear(&image_config_config_type, &config);
     end_lease(engine, lease);
     return result;
 }

@@ -160,8 +160,6 @@ static int search_images(struct engine *engine, struct request *req, struct resp
 static int commit_container(struct engine *engine, struct request *req, struct response *res, struct err *err)
 {
     struct container_config config;
-    size_t length;
-    (void)request_body(req, &length);
     if (request_json(req, &container_config_type, &config, err) < 0)
         return -1;
     char **changes = request_query_all(req, "changes");
@@ -170,7 +168,7 @@ static int commit_container(struct engine *engine, struct request *req, struct r
     int result = str_empty(container) ? err_set(err, ERR_INVALID, "invalid name or ID supplied: \"\"") : 0;
     if (result == 0)
         result = engine_commit(engine, container, request_query(req, "repo"), request_query(req, "tag"), request_query(req, "author"), request_query(req, "comment"),
-                               request_query_bool(req, "pause", true), changes, length > 4 && (config.cmd || config.env || config.image) ? &config : NULL, &id, err);
+                               request_query_bool(req, "pause", true), changes, &config, &id, err);
     strv_free(changes);
     codec_clear(&container_config_type, &config);
     struct id_response answer = { .id = id };

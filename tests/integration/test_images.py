@@ -102,6 +102,40 @@ def test_instructions_on_import_and_commit(d):
         d.api.delete("/images/mine:v1")
 
 
+def test_bad_changes(d):
+    container = d.create(["true"])
+    archive = fixtures.Tar().add("file", data="x").bytes()
+    before = len(d.api.get("/images/json"))
+    for changes, text in ((["CMD a", "RUN b"], "RUN is not a valid change command"), (["ENV X"], "ENV must have two arguments"),
+                          (["CMD [1]"], "when using JSON array syntax, arrays must be comprised of strings only"),
+                          (["LABEL =x"], "LABEL names can not be blank"), (["ENV X=${Q:?boom}"], "Q: boom"), ([""], "file with no instructions"),
+                          (["WORKDIR $NOTHING"], "cannot normalize nothing"), (["STOPSIGNAL FOO"], "invalid signal: FOO")):
+        raises(400, d.api.post, "/commit", {}, container=container, changes=changes, text=text)
+        raises(400, d.import_image, archive, "bad", changes=changes, text=text)
+    equal(len(d.api.get("/images/json")), before)
+
+
+def test_changed_configs(d):
+    """The request's own configuration wins over the container's, the changes over both."""
+    container = d.create(["sh", "-c", "x"], Env=["A=1"], Labels={"l": "1"}, ExposedPorts={"9/udp": {}}, WorkingDir="/w", User="1:2")
+
+    def made(body, *changes):
+        image = d.api.post("/commit", body, container=container, changes=list(changes))["Id"]
+        config = d.api.get("/images/%s/json" % image)["Config"]
+        return {name: value for name, value in config.items() if value}
+
+    plain = made(None)
+    equal((plain["Cmd"], plain["User"], plain["WorkingDir"], plain["Labels"]), (["sh", "-c", "x"], "1:2", "/w", {"l": "1"}))
+    equal(made({}), plain)
+    own = made({"Cmd": ["q"], "Env": ["C=3"], "Labels": {"m": "2"}}, "ENV D=$C-$A", "EXPOSE 80\nWORKDIR y")
+    equal((own["Cmd"], own["Env"][:3], own["WorkingDir"]), (["q"], ["C=3", "D=3-", "A=1"], "/y"))
+    equal((own["Labels"], own["ExposedPorts"]), ({"l": "1", "m": "2"}, {"9/udp": {}, "80/tcp": {}}))
+    entry = made(None, "ENTRYPOINT [\"e\"]")
+    equal((entry.get("Cmd"), entry["Entrypoint"]), (None, ["e"]))
+    both = made(None, "CMD echo hi", "ENTRYPOINT [\"e\"]", "ENV A=$A$A")
+    equal((both["Cmd"], both["Env"][0]), (["/bin/sh", "-c", "echo hi"], "A=11"))
+
+
 def test_export_import_round(d):
     container = d.run(["sh", "-c", "echo x >/x; rm /etc/group; mknod /fifo p; ln -s x /link; chown 33:33 /x"], keep=True).id
     tar = d.api.call("GET", "/containers/%s/export" % container, timeout=120)
