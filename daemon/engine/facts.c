@@ -141,6 +141,7 @@ static void apply_locked(struct applying *applying, const struct mon_fact *fact)
         container_event_locked(container, fact->exec_id[0] ? "exec_detach" : "detach", NULL, fact->time_unix_ns);
         break;
     case MON_FACT_END:
+        container->monitor_ended = true;
         applying->ended = true;
         break;
     }

@@ -47,7 +47,8 @@ struct container {
     bool removed;             /* out of all maps; lives on while refs > 0 */
     enum container_claim_kind claim;
     const char *claim_what;   /* for SIGUSR1 */
-    bool monitor_alive;       /* a monitor process is there (also after EXIT, until END) */
+    bool monitor_alive;       /* a monitor process is there: the next start waits for its end */
+    bool monitor_ended;       /* it has told its last fact: nothing of the container is in use but its mount */
     int monitor_sock;         /* hears notices; owned by housekeeping */
     struct watch *monitor_watch;
     struct mutex facts_lock;  /* one reader of facts at a time; taken before engine->lock */

@@ -313,6 +313,7 @@ static int launch(struct launching *l, struct err *err)
         return -1;
     mutex_lock(&l->engine->lock);
     container->monitor_alive = true;
+    container->monitor_ended = false;
     mutex_unlock(&l->engine->lock);
     if (send_parked(l, err) < 0 || db_wait(l->engine->db, ticket, err) < 0)
         return -1;

@@ -163,8 +163,9 @@ static void container_exited(struct monitor *monitor)
     io_finish_streams(&monitor->io);
     io_close(&monitor->io);
     streams_bury(&monitor->io);
-    runtime_container_close(&monitor->container);
-    if (!again)
+    if (again)
+        runtime_container_close(&monitor->container);
+    else
         monitor_end(monitor);
 }
 
@@ -257,6 +258,9 @@ void monitor_end(struct monitor *monitor)
     for (; monitor->ns_count > 0; monitor->ns_count--)
         fd_close(monitor->ns_fds[monitor->ns_count - 1]);
     fact_append(monitor, &fact);
+    /* The last reference to the root's mount: its end syncs the upper file system, which may take long. Whoever removes the container need not
+     * wait for it; whoever starts it again does, by our sockets. */
+    runtime_container_close(&monitor->container);
     monitor->ended = true;
     if (!monitor->serving) /* else the one that asked hears the answer first */
         clients_close(monitor);

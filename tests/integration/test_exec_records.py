@@ -38,6 +38,8 @@ def test_execs_of_a_killed_monitor_have_ended(d):
 
 def test_top_with_other_columns(d):
     container = d.start_new(["sh", "-c", "sleep 100 & wait"])
+    eventually(lambda: len(d.api.get("/containers/%s/top" % container)["Processes"]) == 2)
+    eventually(lambda: "sleep 100" in [row[-1] for row in d.api.get("/containers/%s/top" % container)["Processes"]])
     table = d.api.get("/containers/%s/top" % container, ps_args="-o pid,args")
     equal(table["Titles"], ["PID", "COMMAND"])
     equal(sorted(row[1] for row in table["Processes"]), ["sh -c sleep 100 & wait", "sleep 100"])
