@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -98,6 +99,7 @@ int main(int argc, char **argv)
     (void)argc;
     (void)argv;
     calm_signals();
+    (void)prctl(PR_SET_NAME, "holk-monitor"); /* started from a memfd, it would be called by the number of that */
     log_setup(2, LOG_WARN, "holk-monitor");
     monitor->netns_fd = monitor->listen_fd = monitor->facts_fd = -1;
     monitor->container = (struct runtime_container)RUNTIME_CONTAINER_INIT;
