@@ -220,8 +220,11 @@ int engine_build(struct engine *engine, const struct job_build *params, int cont
 {
     struct building building = { .engine = engine, .params = params, .progress = { .sink = sink }, .reply_fd = -1, .cancel_fd = -1, .cancel_write_fd = -1 };
     int done = building_begin(&building, err);
+    AUTO_FD int remote_fd = -1;
+    if (done == 0 && !str_empty(params->remote))
+        done = build_fetch_context(&building, &remote_fd, err);
     if (done == 0) /* the head goes out with the first line: what is wrong with the text is answered by a status of its own */
-        done = run_worker(&building, context_fd, err);
+        done = run_worker(&building, remote_fd >= 0 ? remote_fd : context_fd, err);
     wait_idle(&building);
     if (done < 0 && err->kind != ERR_CANCELLED)
         done = progress_failed(&building.progress, building.exit_code, err);

@@ -57,6 +57,8 @@ BUILD_VERB(verb_run);
 /* ---- build_files.c ---- */
 BUILD_VERB(verb_copy);
 BUILD_VERB(verb_fetch);
+/* ?remote=URL: the context, or a Dockerfile alone, from there. */
+int build_fetch_context(struct building *building, int *ret_fd, struct err *err);
 /* The real path of something below the job's directory; ERR_INTERNAL when it leads out. Caller frees. */
 int job_path(const struct building *building, const char *path, char **ret, struct err *err);
 

@@ -12,12 +12,13 @@
 #include <unistd.h>
 
 #define ENTRIES_MAX 20000
+#define NOTE_SECONDS 3600
 #define DISK_SHARE 10 /* of the file system, 1/n */
 
 struct cache_entry {
     struct build_cache_value value;
     char *description;
-    int64_t used_unix_ns, use_count;
+    int64_t used_unix_ns, noted_unix_ns, use_count; /* noted: the use that the database knows */
 };
 
 static void entry_free(struct cache_entry *entry)
@@ -34,6 +35,18 @@ static bool is_whole(const struct engine *engine, const struct cache_entry *entr
     return str_empty(entry->value.diff_id) || store_layer_has(engine->store, entry->value.diff_id);
 }
 
+/* On the disk it is written once an hour at most. */
+static void note_use_locked(struct engine *engine, const char *key, struct cache_entry *entry)
+{
+    int64_t now = time_now_unix_ns();
+    if (now - entry->noted_unix_ns > NOTE_SECONDS * NANOS_PER_SECOND) {
+        db_queue(engine->db, DB_NORMAL, "UPDATE build_cache SET used = ? WHERE key = ?", "is", now, key);
+        entry->noted_unix_ns = now;
+    }
+    entry->used_unix_ns = now;
+    entry->use_count++;
+}
+
 BUILD_VERB(verb_cache_get)
 {
     struct building *building = call->building;
@@ -44,8 +57,7 @@ BUILD_VERB(verb_cache_get)
     struct cache_entry *entry = map_get(engine->build_cache, ask->key ? ask->key : "");
     if (entry && is_whole(engine, entry)) {
         codec_copy(&build_cache_value_type, call->reply, &entry->value);
-        entry->used_unix_ns = time_now_unix_ns();
-        entry->use_count++;
+        note_use_locked(engine, ask->key, entry);
         if (!str_empty(entry->value.diff_id))
             store_lease_pin(building->lease, entry->value.diff_id);
     }
@@ -64,7 +76,7 @@ BUILD_VERB(verb_cache_put)
     entry->value = (struct build_cache_value){ .found = true, .diff_id = xstrdup(ask->diff_id), .size = ask->size, .created_unix_ns = ask->created_unix_ns,
                                                .extra = xstrdup(ask->extra) };
     entry->description = xstrdup(ask->description);
-    entry->used_unix_ns = time_now_unix_ns();
+    entry->used_unix_ns = entry->noted_unix_ns = time_now_unix_ns();
     mutex_lock(&engine->lock);
     struct cache_entry *old = map_set(engine->build_cache, ask->key, entry);
     if (!str_empty(ask->diff_id)) {
@@ -122,7 +134,7 @@ static int load_row(const struct db_row *row, void *arg, struct err *err)
     struct cache_entry *entry = xcalloc(1, sizeof *entry);
     entry->value = (struct build_cache_value){ .found = true, .diff_id = xstrdup(diff_id), .size = db_row_int(row, 2), .created_unix_ns = db_row_int(row, 3),
                                                .extra = xstrdup(db_row_text(row, 4)) };
-    entry->used_unix_ns = db_row_int(row, 5);
+    entry->used_unix_ns = entry->noted_unix_ns = db_row_int(row, 5);
     entry->description = xstrdup(db_row_text(row, 6));
     map_set(engine->build_cache, db_row_text(row, 0), entry);
     if (!str_empty(diff_id))

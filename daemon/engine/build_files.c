@@ -130,10 +130,8 @@ static int dress_file(int dir_fd, const struct job_fetch_url_result *result, str
     return 0;
 }
 
-static int fetch_into(struct verb_call *call, const char *dir_name, struct err *err)
+static int fetch_into(struct building *building, const char *dir_name, const struct build_fetch *ask, struct build_fetched *ret, struct err *err)
 {
-    struct building *building = call->building;
-    const struct build_fetch *ask = call->request;
     struct job_fetch_url params = { .url = ask->url, .checksum = ask->checksum };
     struct job_fetch_url_result result = { 0 };
     AUTO_FD int dir_fd = openat(building->engine->data_fd, dir_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -144,7 +142,7 @@ static int fetch_into(struct verb_call *call, const char *dir_name, struct err *
         return -1;
     int done = str_empty(result.file) || strchr(result.file, '/') ? refuse(err) : dress_file(dir_fd, &result, err);
     if (done == 0)
-        *(struct build_fetched *)call->reply = (struct build_fetched){
+        *ret = (struct build_fetched){
             .digest = xstrdup(result.digest), .file_name = xstrdup(result.file), .size = result.size, .mtime_unix = result.mtime_unix,
             .path = str_format("%s/%s/%s", building->engine->options.data_root, dir_name, result.file),
         };
@@ -152,13 +150,39 @@ static int fetch_into(struct verb_call *call, const char *dir_name, struct err *
     return done;
 }
 
-BUILD_VERB(verb_fetch)
+static int fetch(struct building *building, const struct build_fetch *ask, struct build_fetched *ret, struct err *err)
 {
-    struct building *building = call->building;
     char id[17];
     id_random_hex(id, 16);
     AUTO_FREE char *dir = str_format("%s/f-%s", building->job_name, id);
     if (mkdirat(building->engine->data_fd, dir, 0700) < 0)
         return err_sys(err, errno, "make %s", dir);
-    return fetch_into(call, dir, err);
+    return fetch_into(building, dir, ask, ret, err);
+}
+
+BUILD_VERB(verb_fetch)
+{
+    return fetch(call->building, call->request, call->reply, err);
+}
+
+static bool is_git(const char *remote)
+{
+    return str_starts(remote, "git://") || str_starts(remote, "git@") || str_starts(remote, "ssh://") || str_starts(remote, "github.com/") ||
+           str_ends(remote, ".git") || strstr(remote, ".git#");
+}
+
+int build_fetch_context(struct building *building, int *ret_fd, struct err *err)
+{
+    const char *remote = building->params->remote;
+    AUTO_FREE char *url = xstrdup(remote);
+    const struct build_fetch ask = { .url = url };
+    struct build_fetched fetched = { 0 };
+    if (is_git(remote))
+        return err_set(err, ERR_UNSUPPORTED, "building from a git repository is not supported: clone it and send the directory");
+    if (fetch(building, &ask, &fetched, err) < 0)
+        return err_wrap(err, "error downloading remote context %.300s", remote);
+    *ret_fd = open(fetched.path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int result = *ret_fd < 0 ? err_sys(err, errno, "open what was fetched") : 0;
+    codec_clear(&build_fetched_type, &fetched);
+    return result;
 }

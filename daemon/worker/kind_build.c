@@ -5,6 +5,7 @@
 #include "daemon/worker/context_ignore.h"
 #include "daemon/worker/worker_kinds.h"
 #include "lib/base/fd.h"
+#include "lib/base/io.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
 #include "lib/oci/pattern.h"
@@ -42,6 +43,8 @@ static int progress(void *arg, const struct job_progress *line, struct err *err)
 /* ---- the context ---- */
 
 #define CONTEXT "context"
+#define TAR_BLOCK 512
+#define TEXT_MAX ((size_t)1 << 20)
 
 struct building {
     struct build_backend backend;
@@ -51,20 +54,47 @@ struct building {
     size_t length;
 };
 
-static int unpack_stream(int stream_fd, int context_fd, struct contents *contents, struct err *err)
+/* What a URL gave may be a Dockerfile alone. */
+static int keep_text(struct chunk_buffer *chunks, int context_fd, struct err *err)
 {
-    struct inflater *inflater = NULL;
+    AUTO_FREE char *text = xmalloc(TEXT_MAX);
+    AUTO_FD int fd = openat(context_fd, "Dockerfile", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_sys(err, errno, "make the Dockerfile");
+    for (size_t total = 0;;) {
+        ssize_t n = chunk_buffer_read(chunks, text, TEXT_MAX, err);
+        if (n <= 0)
+            return (int)n;
+        total += (size_t)n;
+        int r = total > TEXT_MAX ? -EFBIG : io_write_all(fd, text, (size_t)n);
+        if (r < 0)
+            return err_sys(err, r, "write the Dockerfile");
+    }
+}
+
+static int unpack_tar(struct chunk_buffer *chunks, int context_fd, struct contents *contents, struct err *err)
+{
     struct extract_result result = { 0 };
     const struct extract_options options = { .force_owner = true, .bounded = true, .drop_xattrs = true, .contents = contents };
-    if (inflater_open((struct reader){ reader_fd, &stream_fd }, true, &inflater, err) < 0)
-        return -1;
-    struct chunk_buffer *chunks = chunk_buffer_new((struct reader){ inflater_read, inflater });
     struct tar_reader *reader = tar_reader_new(chunk_buffer_chunker(chunks));
     int r = extract_tar(reader, context_fd, &options, &result, err);
     if (r == 0)
         r = tar_reader_drain(reader, err);
     extract_result_done(&result);
     tar_reader_free(reader);
+    return r;
+}
+
+static int unpack_stream(const struct building *building, int stream_fd, struct contents *contents, struct err *err)
+{
+    struct inflater *inflater = NULL;
+    const unsigned char *first;
+    if (inflater_open((struct reader){ reader_fd, &stream_fd }, true, &inflater, err) < 0)
+        return -1;
+    struct chunk_buffer *chunks = chunk_buffer_new((struct reader){ inflater_read, inflater });
+    ssize_t length = chunk_buffer_peek(chunks, &first, TAR_BLOCK, err);
+    bool text = length > 0 && !str_empty(building->params.remote) && !tar_looks_like(first, (size_t)length);
+    int r = length < 0 ? -1 : text ? keep_text(chunks, building->context_fd, err) : unpack_tar(chunks, building->context_fd, contents, err);
     chunk_buffer_free(chunks);
     inflater_close(inflater);
     return r < 0 ? err_wrap(err, "unpack the build context") : 0;
@@ -74,7 +104,7 @@ static int unpack_stream(int stream_fd, int context_fd, struct contents *content
 static int unpack_context(const struct building *building, int stream_fd, struct err *err)
 {
     CLEANUP(contents_free) struct contents *contents = contents_new();
-    if (unpack_stream(stream_fd, building->context_fd, contents, err) < 0)
+    if (unpack_stream(building, stream_fd, contents, err) < 0)
         return -1;
     AUTO_FD int fd = openat(building->job_fd, CONTEXT CONTEXT_DIGESTS, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     return fd < 0 ? err_sys(err, errno, "keep the digests of the context") : contents_save(contents, fd, err);

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -46,6 +48,24 @@ class Following:
             data = self.answer.body.recv()
             assert data, "the answer ended without %r: %r" % (text, self.seen)
             self.seen += data.decode(errors="replace")
+
+
+def file_server(d, files):
+    """Serves name -> bytes on loopback of the daemon's namespace; the URL's beginning."""
+    where = d.directory + "/served"
+    os.makedirs(where)
+    for name, data in files.items():
+        with open(where + "/" + name, "wb") as file:
+            file.write(data)
+        os.utime(where + "/" + name, (1500000000, 1500000000))
+    server = subprocess.Popen(d.namespace.command(sys.executable, "-m", "http.server", "8123", "--bind", "127.0.0.1", "--directory", where),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    d.watch.allowed_pids.add(server.pid)
+    d.closers.append(lambda: (server.kill(), server.wait()))
+    url = "http://127.0.0.1:8123/"
+    probe = "import urllib.request; urllib.request.urlopen('%s').read()" % url
+    eventually(lambda: subprocess.run(d.namespace.command(sys.executable, "-c", probe), stderr=subprocess.DEVNULL).returncode == 0)
+    return url
 
 
 def leftovers(d):
@@ -279,11 +299,31 @@ def test_destination_links_stay_inside(d):
 
 
 def test_add_of_urls(d):
+    url = file_server(d, {"a file.txt": b"remote\n", "a.tar": Tar().add("in", data="x").bytes()})
+    said = build(d, "FROM busybox\nADD %sa%%20file.txt /o/\nADD %sa.tar /o/\nRUN cd /o && stat -c '%%n %%a %%u:%%g %%Y' *\n" % (url, url), t="url:1")
+    contains(said, "a file.txt 600 0:0 1500000000\na.tar 600 0:0 1500000000\n")
+    contains(failure(d, "FROM busybox\nADD %snosuch /x\n" % url), "invalid response status 404")
+    contains(failure(d, "FROM busybox\nADD --checksum=sha256:%s %sa.tar /x\n" % ("0" * 64, url)), "digest mismatch")
     link_local = failure(d, "FROM busybox\nADD http://169.254.169.254/latest/meta-data /x\n")
     contains(link_local, "link-local")
     contains(failure(d, "FROM busybox\nADD http://[fe80::1]/x /x\n"), "x")
     contains(failure(d, "FROM busybox\nADD http://127.0.0.1:1/x /x\n"), "http://127.0.0.1:1/x")
     contains(failure(d, "FROM busybox\nADD file:///etc/passwd /x\n"), "not found")
+    equal(leftovers(d), [])
+
+
+def test_context_from_a_url(d):
+    tar = context("FROM busybox\nCOPY f /f\nRUN cat /f\n", Tar().add("f", data="from the tar\n"))
+    url = file_server(d, {"c.tar.gz": gzip.compress(tar), "Dockerfile": b"FROM busybox\nRUN echo alone\n"})
+
+    def said(remote):
+        return "".join(line.get("stream", "") for line in d.api.progress("POST", "/build", remote=remote, timeout=60))
+
+    contains(said(url + "c.tar.gz"), "from the tar\n")
+    contains(said(url + "Dockerfile"), "alone\n")
+    raises(400, said, url + "nosuch", text="404")
+    raises(501, said, "https://example.com/a/b.git", text="git repository is not supported")
+    raises(400, said, "http://169.254.169.254/x", text="link-local")
     equal(leftovers(d), [])
 
 
