@@ -309,6 +309,7 @@ void engine_close(struct engine *engine)
     fd_close(engine->data_fd);
     fd_close(engine->lock_fd);
     mutex_done(&engine->lock);
+    free(engine->monitors);
     free(engine);
 }
 

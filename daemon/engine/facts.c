@@ -258,11 +258,20 @@ struct loop_call {
     struct loop_call *next;
 };
 
+/* A monitor closes its socket a moment before it has ended. */
+#define REAP_DELAY_MS 100
+
+static void on_reap(struct loop *loop, struct watch *timer, void *arg)
+{
+    (void)loop;
+    watch_remove(timer);
+    monitors_reap(arg);
+}
+
 static void on_monitor(struct loop *loop, struct watch *watch, uint32_t events, void *arg)
 {
     struct container *container = arg;
     char packet[2048];
-    (void)loop;
     ssize_t got = 1;
     while (got > 0)
         got = recv(container->monitor_sock, packet, sizeof packet, MSG_DONTWAIT);
@@ -276,6 +285,7 @@ static void on_monitor(struct loop *loop, struct watch *watch, uint32_t events, 
     fd_close(container->monitor_sock);
     container->monitor_sock = -1;
     container_monitor_gone(container);
+    (void)loop_timer(loop, REAP_DELAY_MS, on_reap, container->engine);
     container_unref(container);
 }
 

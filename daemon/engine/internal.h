@@ -99,6 +99,8 @@ struct engine {
     struct map *networks;        /* id -> struct network_record * */
     struct map *volumes;         /* name -> struct named_volume * */
     struct map *kept_listeners;  /* address -> fd + 1 */
+    pid_t *monitors;             /* our children, until they are reaped */
+    size_t monitor_count;
     struct event_ring events;
     struct loop *loop;
     pthread_t housekeeping;
@@ -166,6 +168,7 @@ struct container_start_extra { /* of build steps; all NULL/false for ordinary co
     int exit_code;            /* out: 125..127 when the start failed */
 };
 int container_launch(struct container *container, struct err *err); /* claimed by the caller */
+void monitors_reap(struct engine *engine); /* those of our monitors that have ended */
 int container_launch_extra(struct container *container, struct container_start_extra *extra, struct err *err);
 char **container_lowers(struct engine *engine, char *const *diff_ids); /* image layers and the init layer; strv_free */
 void container_network_down(struct container *container);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define NS_SLOTS 4
@@ -197,7 +198,25 @@ static int spawn_monitor(struct launching *l, struct err *err)
     struct proc_spec spec = { .path = l->engine->options.monitor_path, .argv = argv, .env = env, .fds = fds, .fd_count = ARRAY_SIZE(fds), .new_session = true };
     pid_t pid;
     failed = proc_spawn(&spec, &pid, NULL);
-    return failed < 0 ? err_sys(err, failed, "start %s", l->engine->options.monitor_path) : 0;
+    if (failed < 0)
+        return err_sys(err, failed, "start %s", l->engine->options.monitor_path);
+    mutex_lock(&l->engine->lock);
+    l->engine->monitors = xreallocarray(l->engine->monitors, l->engine->monitor_count + 1, sizeof pid);
+    l->engine->monitors[l->engine->monitor_count++] = pid;
+    mutex_unlock(&l->engine->lock);
+    return 0;
+}
+
+void monitors_reap(struct engine *engine)
+{
+    mutex_lock(&engine->lock);
+    for (size_t i = 0; i < engine->monitor_count;) {
+        if (waitpid(engine->monitors[i], NULL, WNOHANG) == 0)
+            i++;
+        else
+            engine->monitors[i] = engine->monitors[--engine->monitor_count];
+    }
+    mutex_unlock(&engine->lock);
 }
 
 static int hello(int sock, struct err *err)
@@ -330,6 +349,7 @@ int container_launch_extra(struct container *container, struct container_start_e
     int result = launch(&l, err);
     if (result < 0) {
         note_failure(&l, err);
+        monitors_reap(l.engine); /* the last failure's: this one is still ending */
     } else {
         if (!container->record.hidden) /* it ends with this daemon */
             give_listeners(&l);
