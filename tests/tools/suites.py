@@ -79,7 +79,7 @@ def count_unit_log(path):
 
 def unit(patterns):
     build_debug()
-    command = ["meson", "test", "-C", DEBUG, "--no-rebuild", "--suite", "unit", "--quiet", "--print-errorlogs", *patterns]
+    command = ["meson", "test", "-C", DEBUG, "--no-rebuild", "--suite", "unit", "--quiet", "--print-errorlogs", "--timeout-multiplier", "4", *patterns]
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
     log = DEBUG + "/meson-logs/testlog.json"
     if os.path.exists(log):
