@@ -226,13 +226,16 @@ static int open_extraction_point(int root_fd, const char *path, const char *said
     return S_ISDIR(st.st_mode) ? take_fd(&fd) : err_set(err, ERR_INVALID, "extraction point is not a directory");
 }
 
-static int extract_stream(int in_fd, int root_fd, const struct extract_options *options, struct err *err)
+static int extract_stream(int in_fd, int root_fd, struct extract_options *options, struct err *err)
 {
     struct inflater *inflater = NULL;
     struct extract_result result = { .entries = 0 };
-    (void)fcntl(in_fd, F_SETPIPE_SZ, PIPE_SIZE);
+    bool is_pipe = fcntl(in_fd, F_SETPIPE_SZ, PIPE_SIZE) > 0;
     if (inflater_open((struct reader){ reader_fd, &in_fd }, true, &inflater, err) < 0)
         return -1;
+    /* What was looked at ahead is in the first piece that the reader gets: both buffers are of one size. */
+    options->from_pipe = is_pipe && inflater_kind(inflater) == STREAM_PLAIN;
+    options->pipe_fd = in_fd;
     struct chunk_buffer *buffer = chunk_buffer_new((struct reader){ inflater_read, inflater });
     struct tar_reader *reader = tar_reader_new(chunk_buffer_chunker(buffer));
     int r = extract_tar(reader, root_fd, options, &result, err);

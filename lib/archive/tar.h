@@ -48,6 +48,10 @@ void tar_reader_free(struct tar_reader *reader);
 int tar_reader_next(struct tar_reader *reader, struct tar_entry *ret, struct err *err);
 /* Data of the current entry piece by piece, in ascending offsets; holes are left out. 1, 0 at its end, -1. */
 int tar_reader_data(struct tar_reader *reader, const unsigned char **ret_bytes, size_t *ret_length, uint64_t *ret_offset, struct err *err);
+/* How much of the current entry's data lies next in the stream itself, nothing read ahead (0: some is, or the reader must see it). A caller that
+ * takes it from there without the reader says so. */
+uint64_t tar_reader_ahead(const struct tar_reader *reader);
+void tar_reader_took(struct tar_reader *reader, uint64_t length);
 /* Reads whatever follows the end mark, so that hashes over the stream see all of it. */
 int tar_reader_drain(struct tar_reader *reader, struct err *err);
 /* Every byte of the stream but the data of files that tar_reader_data() gave (that of sparse files included) also goes to fn. */

@@ -501,6 +501,17 @@ int tar_reader_data(struct tar_reader *reader, const unsigned char **ret_bytes, 
     return 1;
 }
 
+uint64_t tar_reader_ahead(const struct tar_reader *reader)
+{
+    return reader->chunk_left || reader->ended || reader->use_map || reader->tap ? 0 : reader->data_left;
+}
+
+void tar_reader_took(struct tar_reader *reader, uint64_t length)
+{
+    reader->data_left -= length;
+    reader->offset += length;
+}
+
 int tar_reader_drain(struct tar_reader *reader, struct err *err)
 {
     int more;

@@ -20,6 +20,8 @@ struct extract_options {
     bool bounded;     /* the limits of layers on size and free space, for other archives */
     bool drop_xattrs;
     struct contents *contents; /* NULL, or hears what each file holds (lib/unpack/contents.h) */
+    bool from_pipe;   /* the archive comes plain from pipe_fd: large files' data goes from there to the file without passing here */
+    int pipe_fd;
     bool no_overwrite_dir_non_dir;
     const char *dest_name; /* of the place, for that option's errors */
     struct recipe_writer *recipe; /* NULL, or what learns how to make this tar again; the reader is tapped by the caller */

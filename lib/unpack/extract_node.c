@@ -16,6 +16,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#define SPLICE_MIN ((size_t)64 << 10)
+#define SPLICE_MAX ((size_t)1 << 20)
 #define SPACE_STEP ((uint64_t)64 << 20)
 
 static bool xattr_allowed(const char *name)
@@ -91,6 +93,27 @@ static int write_at(int fd, const unsigned char *bytes, size_t length, uint64_t 
     return 0;
 }
 
+/* What lies next in the pipe, offset bytes into the file. A short one is found out by the reader. */
+static int splice_data(struct extract *extract, int fd, uint64_t offset, struct err *err)
+{
+    uint64_t left = tar_reader_ahead(extract->reader);
+    loff_t at = (loff_t)offset;
+    while (left >= SPLICE_MIN) {
+        ssize_t n = splice(extract->options->pipe_fd, NULL, fd, &at, (size_t)MIN(left, (uint64_t)SPLICE_MAX), SPLICE_F_MOVE | SPLICE_F_MORE);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0 || (n < 0 && errno == EINVAL)) /* the end, or a file system that cannot */
+            break;
+        if (n < 0)
+            return err_sys(err, errno, "write");
+        tar_reader_took(extract->reader, (uint64_t)n);
+        left -= (uint64_t)n;
+        if (check_space(extract, (size_t)n, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* hash NULL: nobody asks. */
 static int write_data(struct extract *extract, int fd, const struct tar_entry *entry, struct hash *hash, struct err *err)
 {
@@ -103,6 +126,8 @@ static int write_data(struct extract *extract, int fd, const struct tar_entry *e
             return -1;
         if (hash)
             hash_add(hash, bytes, length);
+        else if (extract->options->from_pipe && splice_data(extract, fd, offset + length, err) < 0)
+            return -1;
     }
     if (more == 0 && entry->sparse && ftruncate(fd, (off_t)entry->size) < 0)
         return err_sys(err, errno, "make a sparse file of %llu bytes", (unsigned long long)entry->size);
