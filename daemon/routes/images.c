@@ -57,6 +57,9 @@ static int create_image(struct engine *engine, struct request *req, struct respo
         return engine_image_pull(engine, from, request_query(req, "tag"), platform, request_header(req, "X-Registry-Auth"), &sink.sink, err);
     if (str_empty(source))
         return err_set(err, ERR_INVALID, "fromImage or fromSrc is needed");
+    struct platform ignored;
+    if (!str_empty(platform) && platform_parse(platform, &ignored, err) < 0)
+        return -1;
     char **changes = request_query_all(req, "changes");
     int result = engine_image_import(engine, source, request_query(req, "repo"), request_query(req, "tag"), request_query(req, "message"), changes,
                                      platform, request_body_fd(req), &sink.sink, err);
@@ -217,7 +220,7 @@ static int map_query(struct request *req, const char *name, struct str_map *ret,
         return 0;
     AUTO_FREE char *wrapped = str_format("{\"m\":%s}", text);
     if (codec_decode(&type, wrapped, strlen(wrapped), &holder, err) < 0)
-        return err_wrap(err, "query parameter %s", name);
+        return err_wrap(err, "error reading %s", str_eq(name, "buildargs") ? "build args" : name);
     *ret = holder.map;
     for (size_t i = 0; ret_null && i < str_map_count(ret); i++) {
         AUTO_BUF struct buf key = BUF_INIT(65536);
