@@ -19,7 +19,8 @@ static void merge_env(char ***mine, char *const *base)
         AUTO_FREE char *name = xstrndup(base[i], strcspn(base[i], "="));
         bool set = false;
         for (size_t n = 0; *mine && (*mine)[n] && !set; n++)
-            set = !strncmp((*mine)[n], name, strlen(name)) && ((*mine)[n][strlen(name)] == '=' || !(*mine)[n][strlen(name)]);
+            set = !strncmp((*mine)[n], name, strlen(name)) &&
+                  ((*mine)[n][strlen(name)] == '=' || !(*mine)[n][strlen(name)]);
         if (!set)
             strv_append(mine, base[i]);
     }
@@ -43,7 +44,8 @@ static void merge_health(struct health_config **mine, const struct oci_health_co
         strv_free(health->test);
         health->test = strv_dup(base->test);
     }
-    int64_t *const own[] = { &health->interval, &health->timeout, &health->start_period, &health->start_interval, &health->retries };
+    int64_t *const own[] = { &health->interval, &health->timeout, &health->start_period, &health->start_interval,
+                             &health->retries };
     const int64_t theirs[] = { base->interval, base->timeout, base->start_period, base->start_interval, base->retries };
     for (size_t i = 0; i < ARRAY_SIZE(own); i++)
         if (*own[i] == 0)
@@ -75,7 +77,8 @@ void config_merge(struct container_config *mine, const struct image_config_confi
 /* ---- changes ---- */
 
 /* The two structs are one JSON object. */
-static int convert(const struct codec_type *from, const void *value, const struct codec_type *to, void *ret, struct err *err)
+static int convert(const struct codec_type *from, const void *value, const struct codec_type *to, void *ret,
+                   struct err *err)
 {
     AUTO_FREE char *text = codec_encode_dup(from, value);
     return codec_decode(to, text, strlen(text), ret, err);
@@ -103,7 +106,8 @@ int config_change(struct engine *engine, struct image_config_config *config, cha
 }
 
 /* One of a container through the changes. */
-static int change_container(struct engine *engine, const struct container_config *from, char *const *changes, struct container_config *ret, struct err *err)
+static int change_container(struct engine *engine, const struct container_config *from, char *const *changes,
+                            struct container_config *ret, struct err *err)
 {
     struct image_config_config changed;
     if (!changes || !changes[0]) {
@@ -119,8 +123,9 @@ static int change_container(struct engine *engine, const struct container_config
     return result;
 }
 
-int config_for_commit(struct engine *engine, const struct container_config *container, const struct container_config *own, char *const *changes,
-                      struct image_config_config *ret, struct err *err)
+int config_for_commit(struct engine *engine, const struct container_config *container,
+                      const struct container_config *own, char *const *changes, struct image_config_config *ret,
+                      struct err *err)
 {
     static const struct container_config nothing;
     const struct container_config *from = codec_equal(&container_config_type, own, &nothing) ? container : own;
