@@ -21,7 +21,6 @@ DIFFERENCES = [
     (r"versions/(1\.|\.1)\..*", None, "not a version"),
     (r"versions/1\.body", None, "a missing minor is printed as 0"),
     (r"events/bad filter\..*", None, "Docker has sent 200 before it looks at the filters"),
-    (r"events/bad (since|until)\.body\.message", None, GO),
     (r"events/volumes\.body", None, "mount and unmount of volumes are not told"),
     (r"inspect/by slash name\..*", None, "Docker redirects to the path without the slash"),
     # ---- volumes, networks ----
@@ -42,7 +41,6 @@ DIFFERENCES = [
     (r"execs/(bad user|start bad user)\..*", None, "the user is looked up when it starts"),
     (r"execs/inspect done\.body\.Pid", None, "a process that has ended has no number"),
     (r"execs/string command\.status", None, "a text is taken as one word"),
-    (r"logs/bad (since|until)\.body\.message", None, GO),
     (r"attach/(bad keys|websocket)\..*", None, "an error before the stream is an ordinary answer; WebSocket is not built"),
     (r"top_stats/(stats|stats cpu|stats of created|top aux|top pid|top without pid|top bad)\..*", None, REFUSED),
     (r"archive/(get|put) no path\.body\.message", None, "with the space that is missing there"),
@@ -66,5 +64,4 @@ DIFFERENCES = [
     (r"builds/(comment only|empty dockerfile|outside dockerfile)\.body\.message", None, "the words of BuildKit's frontend"),
     (r"builds/(cancel|cancel id)\.status", None, REFUSED),
     (r"others/session\.status", None, REFUSED),
-    (r"others/(plugin|plugin enable|plugin remove|privileges)\.status", None, "there are no plugins"),
 ]

@@ -5,7 +5,7 @@ replaced by words before it is compared or stored. Standard library only; test_s
 
 usage: shapes.py --socket PATH [--record] [--all] [PATTERN...]     PATTERN: parts of scenario names
   --record   writes expect/*.json from these answers (for a real Docker)
-  --all      shows known differences as well"""
+  --all      shows known differences as well, and the rows of differences.py that nothing needed"""
 import argparse
 import http.client
 import importlib
@@ -22,6 +22,7 @@ VERSIONS = ["", "1.24", "1.41", "1.44", "1.51"]
 HEADERS = ["Api-Version", "Builder-Version", "Cache-Control", "Content-Type", "Docker-Experimental", "Ostype", "Pragma", "Server",
            "Swarm", "X-Docker-Container-Path-Stat", "X-Registry-Auth", "Location"]
 IMAGE = "shapes-base"
+USED = set()  # rows of differences.py that were needed
 
 
 class Connection(http.client.HTTPConnection):
@@ -247,6 +248,7 @@ def known(differences, scenario, step, place, wanted, got):
         return "a mistake of the client is a 4xx here"
     for where, looks, why in differences:
         if re.fullmatch(where, "%s/%s%s" % (scenario, step, place), re.DOTALL) and (looks is None or re.fullmatch(looks, json.dumps(wanted), re.DOTALL)):
+            USED.add(where)
             return why
     return None
 
@@ -303,6 +305,9 @@ def main():
                 if why is None or options.all:
                     print("%s v%s %s%s: expected %s, got %s%s" % (name, version or "-", step, place, json.dumps(wanted)[:300],
                                                                   json.dumps(got)[:300], " (known: %s)" % why if why else ""))
+    if options.all and not options.record and not options.patterns:
+        for where in [row[0] for row in load()[1] if row[0] not in USED]:
+            print("no longer needed: %s" % where)
     if not options.record:
         print("%d differences" % bad)
     return 1 if bad else 0
