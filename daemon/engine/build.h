@@ -8,6 +8,7 @@ struct scratch { /* a layer in the making: a directory of the job */
     char *id, *name; /* name: relative to the data root */
     char **diff_ids;
     size_t users;    /* verbs at work on it */
+    struct worker *packer; /* NULL, or ready for when it is committed */
     struct scratch *next;
 };
 struct building {

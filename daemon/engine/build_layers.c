@@ -186,6 +186,7 @@ void scratch_done(struct building *building, struct scratch *scratch)
 static void scratch_free(struct building *building, struct scratch *scratch)
 {
     (void)store_trash_put(building->engine->store, building->engine->data_fd, scratch->name);
+    worker_drop(scratch->packer);
     strv_free(scratch->diff_ids);
     free(scratch->id);
     free(scratch->name);
@@ -305,7 +306,7 @@ static int adopt(struct building *building, const char *diff, const struct job_p
     return 0;
 }
 
-static int commit(struct building *building, const struct scratch *scratch, struct build_layer_committed *ret, struct err *err)
+static int commit(struct building *building, struct scratch *scratch, struct build_layer_committed *ret, struct err *err)
 {
     struct engine *engine = building->engine;
     char none[] = "none";
@@ -315,7 +316,7 @@ static int commit(struct building *building, const struct scratch *scratch, stru
         return err_sys(err, errno, "open %s", diff);
     struct job_pack params = { .compression = none, .hash_only = true };
     struct job_pack_result packed;
-    struct worker_call call = { .kind = "pack", .params = &params, .fds = &dir_fd, .fd_count = 1, .client_fd = building->cancel_fd };
+    struct worker_call call = { .kind = "pack", .params = &params, .fds = &dir_fd, .fd_count = 1, .client_fd = building->cancel_fd, .prepared = take_ptr(&scratch->packer) };
     if (worker_run(engine, &call, &packed, err) < 0)
         return -1;
     bool empty = !has_entries(dir_fd);

@@ -215,7 +215,7 @@ static char *start_failure(const char *text)
     return str_format("runc run failed: %.*s", (int)length, at);
 }
 
-static int run_hidden(struct building *building, struct container *container, const struct scratch *scratch, int output_fd, struct build_ran *ret,
+static int run_hidden(struct building *building, struct container *container, struct scratch *scratch, int output_fd, struct build_ran *ret,
                       struct err *err)
 {
     struct container_start_extra extra;
@@ -225,8 +225,11 @@ static int run_hidden(struct building *building, struct container *container, co
         return err_sys(err, failed, "make a socket");
     AUTO_FD int sock = pair[0];
     park_output(container, pair[1]);
-    if (launch_hidden(container, scratch, &extra, err) == 0)
+    if (launch_hidden(container, scratch, &extra, err) == 0) {
+        if (!scratch->packer) /* loads while the command runs */
+            scratch->packer = worker_prepare(building->engine, "pack");
         return follow_hidden(building, container, sock, output_fd, ret, err);
+    }
     if (extra.exit_code != 126 && extra.exit_code != 127)
         return -1;
     *ret = (struct build_ran){ .exit_code = extra.exit_code, .error = start_failure(err->text) };

@@ -128,13 +128,40 @@ static int serve_one(const struct worker_call *call, int sock, const struct code
     }
 }
 
+struct worker *worker_prepare(struct engine *engine, const char *kind)
+{
+    struct err ignored = { 0 };
+    struct worker *worker = xcalloc(1, sizeof *worker);
+    if (spawn(engine, job_kind_find(kind), worker, &ignored) == 0)
+        return worker;
+    free(worker);
+    return NULL;
+}
+
+void worker_drop(struct worker *worker)
+{
+    if (!worker)
+        return;
+    reap(worker, true);
+    free(worker);
+}
+
+static int start(struct engine *engine, const struct worker_call *call, const struct job_kind *kind, struct worker *ret, struct err *err)
+{
+    if (!call->prepared)
+        return spawn(engine, kind, ret, err);
+    *ret = *call->prepared;
+    free(call->prepared);
+    return 0;
+}
+
 int worker_run(struct engine *engine, const struct worker_call *call, void *result, struct err *err)
 {
     const struct job_kind *kind = job_kind_find(call->kind);
     struct worker worker;
     if (!kind)
         return err_set(err, ERR_INTERNAL, "there is no job kind %s", call->kind);
-    if (spawn(engine, kind, &worker, err) < 0)
+    if (start(engine, call, kind, &worker, err) < 0)
         return -1;
     int state = check_hello(&worker, err);
     if (state == 0)
