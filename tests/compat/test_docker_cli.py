@@ -25,8 +25,15 @@ class Terminal:
 
     def __init__(self, d, *args):
         self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(d.docker_command(*args), stdin=slave, stdout=slave, stderr=slave,
-                                        start_new_session=True, env=d.environment_for_clients(TERM="xterm"), cwd=d.directory)
+        self.process = subprocess.Popen(
+            d.docker_command(*args),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            env=d.environment_for_clients(TERM="xterm"),
+            cwd=d.directory,
+        )
         os.close(slave)
         self.seen = b""
 
@@ -59,7 +66,20 @@ class Terminal:
 
 def test_run_rm(d):
     equal(docker(d, "run", "--rm", "busybox", "echo", "hello"), "hello\n")
-    ran = d.docker("run", "--rm", "-e", "A=b c", "-w", "/tmp", "-u", "alice", "busybox", "sh", "-c", "echo $A; pwd; id -un; echo oops >&2; exit 7")
+    ran = d.docker(
+        "run",
+        "--rm",
+        "-e",
+        "A=b c",
+        "-w",
+        "/tmp",
+        "-u",
+        "alice",
+        "busybox",
+        "sh",
+        "-c",
+        "echo $A; pwd; id -un; echo oops >&2; exit 7",
+    )
     equal((ran.code, ran.text, ran.err), (7, "b c\n/tmp\nalice\n", b"oops\n"))
     equal(docker(d, "run", "--rm", "-i", "busybox", "cat", stdin=b"through\nand back"), "through\nand back")
     equal(docker(d, "ps", "-aq"), "")
@@ -118,20 +138,42 @@ def test_attach_detach_and_signals(d):
     terminal.type("\x10\x11")
     equal(terminal.end(), 1)  # what the client ends with after "read escape sequence"
     equal(docker(d, "inspect", "-f", "{{.State.Status}}", "shell"), "running\n")
-    docker(d, "run", "-d", "--name", "trap", "busybox", "sh", "-c", "trap 'echo got; exit 9' TERM; echo up; while :; do sleep 0.05; done")
+    docker(
+        d,
+        "run",
+        "-d",
+        "--name",
+        "trap",
+        "busybox",
+        "sh",
+        "-c",
+        "trap 'echo got; exit 9' TERM; echo up; while :; do sleep 0.05; done",
+    )
     eventually(lambda: docker(d, "logs", "trap") == "up\n")
-    process = subprocess.Popen(d.docker_command("attach", "--no-stdin", "trap"), env=d.environment_for_clients(),
-                               stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        d.docker_command("attach", "--no-stdin", "trap"), env=d.environment_for_clients(), stdout=subprocess.PIPE
+    )
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     equal((process.stdout.read(), process.wait(20)), (b"got\n", 9))
 
 
 def test_logs(d):
-    docker(d, "run", "-d", "--name", "talk", "busybox", "sh", "-c", "echo one; while [ ! -e /go ]; do sleep 0.05; done; echo two; echo err >&2")
+    docker(
+        d,
+        "run",
+        "-d",
+        "--name",
+        "talk",
+        "busybox",
+        "sh",
+        "-c",
+        "echo one; while [ ! -e /go ]; do sleep 0.05; done; echo two; echo err >&2",
+    )
     eventually(lambda: docker(d, "logs", "talk") == "one\n")
-    process = subprocess.Popen(d.docker_command("logs", "-f", "talk"), env=d.environment_for_clients(),
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        d.docker_command("logs", "-f", "talk"), env=d.environment_for_clients(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     equal(process.stdout.readline(), b"one\n")
     docker(d, "exec", "talk", "touch", "/go")
     equal(process.communicate(timeout=20), (b"two\n", b"err\n"))
@@ -172,7 +214,10 @@ def test_pull_and_push(d):
     text = docker(d, "pull", name)
     contains(text, "Digest: " + digest)
     contains(text, "Status: Downloaded newer image for " + name)
-    equal(docker(d, "images", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}"), "%s/compat/app 1 %s\n" % (registry, digest))
+    equal(
+        docker(d, "images", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}"),
+        "%s/compat/app 1 %s\n" % (registry, digest),
+    )
     equal(docker(d, "run", "--rm", name, "echo", "pulled"), "pulled\n")
     docker(d, "pull", registry + "/compat/app@" + digest)
     docker(d, "rmi", "-f", name)
@@ -229,10 +274,27 @@ def test_classic_build(d):
 
 
 def test_inspect(d):
-    docker(d, "create", "--name", "box", "--label", "a=b", "-v", "vol:/data", "--memory", "64m", "--restart", "on-failure:3", "busybox", "true")
+    docker(
+        d,
+        "create",
+        "--name",
+        "box",
+        "--label",
+        "a=b",
+        "-v",
+        "vol:/data",
+        "--memory",
+        "64m",
+        "--restart",
+        "on-failure:3",
+        "busybox",
+        "true",
+    )
     row = json.loads(docker(d, "inspect", "box"))[0]
-    equal((row["Name"], row["Config"]["Labels"], row["HostConfig"]["Memory"], row["HostConfig"]["RestartPolicy"]),
-          ("/box", {"a": "b"}, 64 << 20, {"Name": "on-failure", "MaximumRetryCount": 3}))
+    equal(
+        (row["Name"], row["Config"]["Labels"], row["HostConfig"]["Memory"], row["HostConfig"]["RestartPolicy"]),
+        ("/box", {"a": "b"}, 64 << 20, {"Name": "on-failure", "MaximumRetryCount": 3}),
+    )
     equal(docker(d, "inspect", "-f", "{{range .Mounts}}{{.Name}}:{{.Destination}}{{end}}", "box"), "vol:/data\n")
     equal(docker(d, "inspect", "-f", "{{.Os}}", "busybox"), "linux\n")
     equal(json.loads(docker(d, "volume", "inspect", "vol"))[0]["Name"], "vol")
@@ -275,7 +337,9 @@ def test_many_small_commands(d):
     docker(d, "volume", "rm", "vol")
     equal(docker(d, "network", "ls", "--format", "{{.Name}}").split(), ["bridge", "host", "none"])
     since = str(int(time.time()) - 60)
-    contains(docker(d, "events", "--since", since, "--until", str(int(time.time()) + 1), "--filter", "event=rename"), "container rename")
+    contains(
+        docker(d, "events", "--since", since, "--until", str(int(time.time()) + 1), "--filter", "event=rename"), "container rename"
+    )
     contains(docker(d, "system", "df"), "Local Volumes")
     docker(d, "container", "prune", "-f")
 

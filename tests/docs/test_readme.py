@@ -45,8 +45,14 @@ def test_readme_commands():
             os.mkdir(os.path.join(box, name))
         for path in made:
             os.mkdir(path)
-        done = subprocess.run(["unshare", "--mount", "--net", "bash", "-c", BOX % script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, env={**os.environ, "BOX": box, "ROOT": ROOT})
+        done = subprocess.run(
+            ["unshare", "--mount", "--net", "bash", "-c", BOX % script],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "BOX": box, "ROOT": ROOT},
+        )
         log = open(box + "/log/holkd.log").read() if os.path.exists(box + "/log/holkd.log") else ""
         equal(done.returncode, 0, done.stdout[-3000:] + log)
         contains(done.stdout, "hello from a container\n")
@@ -88,11 +94,30 @@ def bridges():
 @options(timeout=1200, alone=True)
 def test_quickstart():
     before = machine()
-    done = subprocess.run([ROOT + "/quickstart"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env={**os.environ, "TERM": "dumb"}, cwd="/")
+    done = subprocess.run(
+        [ROOT + "/quickstart"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TERM": "dumb"},
+        cwd="/",
+    )
     equal(done.returncode, 0, done.stdout[-4000:])
-    for text in ("$ holk push ", "$ holk rmi ", "$ holk pull ", "Status: Downloaded newer image for ", "$ holk build ", "Successfully tagged site:latest",
-                 "$ holk run -d ", "<h1>good day from holk</h1>", "$ holk ps", "$ holk logs web", "--keep", "Everything worked."):
+    for text in (
+        "$ holk push ",
+        "$ holk rmi ",
+        "$ holk pull ",
+        "Status: Downloaded newer image for ",
+        "$ holk build ",
+        "Successfully tagged site:latest",
+        "$ holk run -d ",
+        "<h1>good day from holk</h1>",
+        "$ holk ps",
+        "$ holk logs web",
+        "--keep",
+        "Everything worked.",
+    ):
         contains(done.stdout, text)
     equal(machine(), before)
 
@@ -101,17 +126,29 @@ def test_quickstart():
 def test_quickstart_keep():
     before = machine()
     home = "/var/tmp/holk-quickstart"
-    done = subprocess.run([ROOT + "/quickstart", "--keep"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env={**os.environ, "TERM": "dumb"}, cwd="/")
+    done = subprocess.run(
+        [ROOT + "/quickstart", "--keep"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TERM": "dumb"},
+        cwd="/",
+    )
     try:
         equal(done.returncode, 0, done.stdout[-4000:])
         with open(home + "/bridges") as file:
             kept = set(file.read().split())
         equal(kept <= bridges() and len(kept), 1)
-        listed = subprocess.run([ROOT + "/build-release/cli/holk", "-H", "unix://" + home + "/holk.sock", "ps", "--format", "{{.Names}}"],
-                                stdout=subprocess.PIPE, text=True)
+        listed = subprocess.run(
+            [ROOT + "/build-release/cli/holk", "-H", "unix://" + home + "/holk.sock", "ps", "--format", "{{.Names}}"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         equal(listed.stdout, "web\n")
-        again = subprocess.run([ROOT + "/quickstart"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        again = subprocess.run(
+            [ROOT + "/quickstart"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         equal(again.returncode, 1)
         contains(again.stdout, home + "/stop")
     finally:

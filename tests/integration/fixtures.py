@@ -39,6 +39,7 @@ def locked_make(name, make):
 
 def debian_package(name):
     """The directory of an unpacked Debian package; nothing is installed."""
+
     def make(part):
         os.makedirs(part)
         with tempfile.TemporaryDirectory() as work:
@@ -46,8 +47,9 @@ def debian_package(name):
             for refresh in (False, True):
                 if refresh:
                     subprocess.run(["apt-get", "update", "-qq"], check=True, stdout=subprocess.DEVNULL)
-                done = subprocess.run(["apt-get", "download", "-qq", name], cwd=work, stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, text=True)
+                done = subprocess.run(
+                    ["apt-get", "download", "-qq", name], cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                )
                 debs = glob.glob(work + "/*.deb")
                 if done.returncode == 0 and debs:
                     break
@@ -133,8 +135,18 @@ def add_busybox(tar):
     path = busybox()
     with open(path, "rb") as file:
         program = file.read()
-    for name, mode in (("bin", 0o755), ("etc", 0o755), ("home", 0o755), ("proc", 0o755), ("sys", 0o755),
-                       ("dev", 0o755), ("root", 0o700), ("tmp", 0o1777), ("var", 0o755), ("www", 0o755)):
+    for name, mode in (
+        ("bin", 0o755),
+        ("etc", 0o755),
+        ("home", 0o755),
+        ("proc", 0o755),
+        ("sys", 0o755),
+        ("dev", 0o755),
+        ("root", 0o700),
+        ("tmp", 0o1777),
+        ("var", 0o755),
+        ("www", 0o755),
+    ):
         tar.dir(name, mode)
     tar.dir("home/alice", uid=1000, gid=1000)
     tar.add("etc/passwd", data=PASSWD).add("etc/group", data=GROUP)
@@ -151,6 +163,7 @@ def add_busybox(tar):
 
 def base_tar():
     """The path of busybox:latest as a plain tar for POST /images/create?fromSrc=-."""
+
     def make(part):
         with open(part, "wb") as file:
             file.write(add_busybox(Tar()).bytes())
@@ -164,11 +177,16 @@ def digest(data):
 
 def image_config(layers, **config):
     """An image config document as bytes; layers are tar bytes. Names in `config` are those of the API (Env, Cmd, ...)."""
-    return json.dumps({
-        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine), "os": "linux",
-        "created": "2024-01-01T00:00:00Z", "config": config, "rootfs": {"type": "layers", "diff_ids": [digest(l) for l in layers]},
-        "history": [{"created": "2024-01-01T00:00:00Z", "created_by": "layer %d" % i} for i in range(len(layers))],
-    }).encode()
+    return json.dumps(
+        {
+            "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
+            "os": "linux",
+            "created": "2024-01-01T00:00:00Z",
+            "config": config,
+            "rootfs": {"type": "layers", "diff_ids": [digest(l) for l in layers]},
+            "history": [{"created": "2024-01-01T00:00:00Z", "created_by": "layer %d" % i} for i in range(len(layers))],
+        }
+    ).encode()
 
 
 def docker_archive(layers, names=("test:latest",), **config):
@@ -195,9 +213,12 @@ class Registry:
         package = debian_package("docker-registry")
         self.address, self.directory = "127.0.0.1:%d" % port, directory
         os.makedirs(directory + "/data", exist_ok=True)
-        lines = ["version: 0.1", "log: {level: warn}",
-                 "storage: {filesystem: {rootdirectory: %s/data}, delete: {enabled: true}}" % directory,
-                 "http: {addr: '%s'}" % self.address]
+        lines = [
+            "version: 0.1",
+            "log: {level: warn}",
+            "storage: {filesystem: {rootdirectory: %s/data}, delete: {enabled: true}}" % directory,
+            "http: {addr: '%s'}" % self.address,
+        ]
         if htpasswd:
             with open(directory + "/htpasswd", "w") as file:
                 file.write(htpasswd + "\n")
@@ -207,11 +228,15 @@ class Registry:
         with open(directory + "/log", "ab") as log:
             self.process = subprocess.Popen(
                 namespace.command(package + "/usr/bin/docker-registry", "serve", directory + "/config.yml"),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         self.wait_ready(namespace)
 
     def wait_ready(self, namespace):
         import httpapi
+
         host, port = self.address.split(":")
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:

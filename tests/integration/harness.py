@@ -37,6 +37,7 @@ SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Asser
 
 # ---- small words for tests ----
 
+
 def equal(got, wanted, what=""):
     if got != wanted:
         raise AssertionError("%sexpected %r, got %r" % (what + ": " if what else "", wanted, got))
@@ -78,9 +79,11 @@ def eventually(check, what="", seconds=15, pause=0.02):
 def options(**values):
     """timeout=seconds, args=[flags of holkd], base=False (no image), long=True (only in `tests/run long`), alone=True
     (no other test beside it)."""
+
     def mark(function):
         function.options = {**getattr(function, "options", {}), **values}
         return function
+
     return mark
 
 
@@ -134,9 +137,21 @@ class Daemon:
     # ---- life ----
 
     def command(self, *more):
-        return [self.build + "/daemon/holkd", "-H", "unix://" + self.socket, "--data-root", self.data_root,
-                "--exec-root", self.exec_root, "--cgroup-parent", self.cgroup_parent,
-                "--config-file", self.config_file(), *self.args, *more]
+        return [
+            self.build + "/daemon/holkd",
+            "-H",
+            "unix://" + self.socket,
+            "--data-root",
+            self.data_root,
+            "--exec-root",
+            self.exec_root,
+            "--cgroup-parent",
+            self.cgroup_parent,
+            "--config-file",
+            self.config_file(),
+            *self.args,
+            *more,
+        ]
 
     def config_file(self):
         """The machine's own /etc/holk/daemon.json must not matter here."""
@@ -149,8 +164,13 @@ class Daemon:
     def spawn(self, *more, prefix=()):
         environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1", **self.environment}
         with open(self.log_path, "ab") as log:
-            return subprocess.Popen(self.namespace.command(*prefix, *self.command(*more)), stdin=subprocess.DEVNULL,
-                                    stdout=log, stderr=log, env=environment)
+            return subprocess.Popen(
+                self.namespace.command(*prefix, *self.command(*more)),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
 
     def start(self, *more, wait=True):
         self.process = self.spawn(*more)
@@ -223,19 +243,23 @@ class Daemon:
             close()
         self.closers = []
         if not self.running():
-            equal(self.process.returncode in (0, -9), True, "holkd ended by itself (%s): %s" % (
-                self.process.returncode, self.log()[-3000:]))
+            equal(
+                self.process.returncode in (0, -9),
+                True,
+                "holkd ended by itself (%s): %s" % (self.process.returncode, self.log()[-3000:]),
+            )
             self.start()
         self.remove_containers()
         alive = {self.process.pid}
-        self.require_nothing(lambda: self.watch.kernel(alive) + self.watch.network() + self.watch.storage(),
-                             "left behind while holkd runs")
+        self.require_nothing(
+            lambda: self.watch.kernel(alive) + self.watch.network() + self.watch.storage(), "left behind while holkd runs"
+        )
         equal(self.stop(), 0, "exit status of holkd after SIGTERM")
         self.require_nothing(lambda: self.watch.kernel(set()), "left behind after holkd's end")
         log = self.log()
         for word in SANITIZER_WORDS:
             if word in log:
-                raise AssertionError("in the daemon's log: " + log[max(0, log.index(word) - 200):][:3000])
+                raise AssertionError("in the daemon's log: " + log[max(0, log.index(word) - 200) :][:3000])
 
     @staticmethod
     def require_nothing(look, what, seconds=15):
@@ -284,8 +308,17 @@ class Daemon:
         if isinstance(tar, str):
             with open(tar, "rb") as file:
                 tar = file.read()
-        lines = self.api.progress("POST", "/images/create", tar, fromSrc="-", repo=repo, tag=tag, changes=list(changes),
-                                  headers={"Content-Type": "application/x-tar"}, timeout=120)
+        lines = self.api.progress(
+            "POST",
+            "/images/create",
+            tar,
+            fromSrc="-",
+            repo=repo,
+            tag=tag,
+            changes=list(changes),
+            headers={"Content-Type": "application/x-tar"},
+            timeout=120,
+        )
         return lines[-1]["status"]
 
     def load(self, archive):
@@ -319,8 +352,9 @@ class Daemon:
             more.update(OpenStdin=True, StdinOnce=True, AttachStdin=True)
         container = self.create(cmd, AttachStdout=True, AttachStderr=True, **more)
         try:
-            stream = self.api.hijack("/containers/%s/attach" % container, stream=True, stdout=True, stderr=True,
-                                     stdin=stdin is not None, timeout=timeout)
+            stream = self.api.hijack(
+                "/containers/%s/attach" % container, stream=True, stdout=True, stderr=True, stdin=stdin is not None, timeout=timeout
+            )
             with stream:
                 self.api.post("/containers/%s/start" % container)
                 if stdin is not None:
@@ -364,8 +398,10 @@ class Daemon:
                 stream.send(stdin)
                 stream.half_close()
             out, err = (stream.rest(), b"") if config.get("Tty") else stream.split()
-        code = eventually(lambda: (lambda row: None if row["Running"] else (row["ExitCode"],))(
-            self.api.get("/exec/%s/json" % name)), "the exec's end")[0]
+        code = eventually(
+            lambda: (lambda row: None if row["Running"] else (row["ExitCode"],))(self.api.get("/exec/%s/json" % name)),
+            "the exec's end",
+        )[0]
         return Ran(code, out, err)
 
     def monitor_pid(self, container):
@@ -379,8 +415,14 @@ class Daemon:
     def environment_for_clients(self, **more):
         home = self.directory + "/home"
         os.makedirs(home + "/.docker", exist_ok=True)
-        return {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "HOME": home, "DOCKER_CONFIG": home + "/.docker",
-                "DOCKER_HOST": "unix://" + self.socket, **more}
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            "LANG": "C.UTF-8",
+            "HOME": home,
+            "DOCKER_CONFIG": home + "/.docker",
+            "DOCKER_HOST": "unix://" + self.socket,
+            **more,
+        }
 
     def holk_command(self, *args):
         return self.namespace.command(self.build + "/cli/holk", *args)
@@ -397,9 +439,16 @@ class Daemon:
         return self.program(self.docker_command(*args), stdin, timeout, environment)
 
     def program(self, command, stdin=None, timeout=120, environment=None):
-        done = subprocess.run(command, input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, cwd=self.directory,
-                              env=self.environment_for_clients(**(environment or {})))
+        done = subprocess.run(
+            command,
+            input=stdin,
+            stdin=None if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=timeout,
+            cwd=self.directory,
+            env=self.environment_for_clients(**(environment or {})),
+        )
         return Ran(done.returncode, done.stdout, done.stderr)
 
     # ---- network ----

@@ -78,6 +78,7 @@ def listening(namespace):
 
 def nft_ruleset(namespace):
     """The ruleset without handles and counters, so that two moments compare."""
+
     def plain(value):
         if isinstance(value, dict):
             return {key: plain(item) for key, item in value.items() if key not in ("handle", "packets", "bytes", "expires")}

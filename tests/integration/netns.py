@@ -15,7 +15,9 @@ class Namespace:
     def __init__(self):
         self.holder = subprocess.Popen(
             ["unshare", "--net", "sh", "-c", "ip link set lo up && echo ready && exec cat"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         if self.holder.stdout.readline() != b"ready\n":
             raise RuntimeError("cannot make a network namespace")
         self.path = "/proc/%d/ns/net" % self.holder.pid

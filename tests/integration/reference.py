@@ -25,14 +25,19 @@ class Reference(harness.Daemon):
 
     def everything(self):
         volumes = self.api.get("/volumes")["Volumes"] or []
-        return ({row["Id"] for row in self.api.get("/containers/json", all=True)}, {row["Name"] for row in volumes},
-                {tag for row in self.api.get("/images/json") for tag in row["RepoTags"] or [row["Id"]]})
+        return (
+            {row["Id"] for row in self.api.get("/containers/json", all=True)},
+            {row["Name"] for row in volumes},
+            {tag for row in self.api.get("/images/json") for tag in row["RepoTags"] or [row["Id"]]},
+        )
 
     def close(self, check=True):
         containers, volumes, images = self.everything()
-        for path in ["/containers/" + name for name in containers - self.before[0]] + [
-                "/volumes/" + name for name in volumes - self.before[1]] + [
-                "/images/" + name for name in images - self.before[2] if "busybox:latest" not in name]:
+        for path in (
+            ["/containers/" + name for name in containers - self.before[0]]
+            + ["/volumes/" + name for name in volumes - self.before[1]]
+            + ["/images/" + name for name in images - self.before[2] if "busybox:latest" not in name]
+        ):
             with contextlib.suppress(ApiError):
                 self.api.delete(path, force=True, v=True)
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -34,8 +34,11 @@ def collect(directory):
         if not (file.startswith("test_") and file.endswith(".py")):
             continue
         module = importlib.import_module(file[:-3])
-        functions = [(f.__code__.co_firstlineno, name, f) for name, f in vars(module).items() if name.startswith("test_")
-                     and inspect.isfunction(f) and f.__module__ == module.__name__]
+        functions = [
+            (f.__code__.co_firstlineno, name, f)
+            for name, f in vars(module).items()
+            if name.startswith("test_") and inspect.isfunction(f) and f.__module__ == module.__name__
+        ]
         for _, name, function in sorted(functions, key=lambda row: row[0]):
             found["%s::%s" % (file[:-3], name)] = function
     return found
@@ -44,6 +47,7 @@ def collect(directory):
 def run_here(name, directory):
     """The one test, in this process: exit status."""
     import harness
+
     sys.path.insert(0, directory)
     file, _, function_name = name.partition("::")
     try:
@@ -85,8 +89,14 @@ class Runner:
         environment = {**os.environ, "HOLK_TEST_ID": tag, "HOLK_BUILD": self.arguments.build}
         began = time.monotonic()
         with tempfile.TemporaryFile() as output:
-            process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--dir", self.arguments.dir, "--one", name],
-                                       stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True)
+            process = subprocess.Popen(
+                [sys.executable, os.path.abspath(__file__), "--dir", self.arguments.dir, "--one", name],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                start_new_session=True,
+            )
             try:
                 status = process.wait(limit)
             except subprocess.TimeoutExpired:
@@ -100,8 +110,15 @@ class Runner:
 
     @staticmethod
     def sweep(tag):
-        subprocess.run([sys.executable, "-c", "import sys; sys.dont_write_bytecode = True; sys.path.insert(0, %r); "
-                        "import harness; harness.sweep()" % HERE], env={**os.environ, "HOLK_TEST_ID": tag}, check=False)
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import sys; sys.dont_write_bytecode = True; sys.path.insert(0, %r); " "import harness; harness.sweep()" % HERE,
+            ],
+            env={**os.environ, "HOLK_TEST_ID": tag},
+            check=False,
+        )
 
     def report(self, name, status, text, seconds, limit):
         result = {0: "passed", SKIPPED: "skipped"}.get(status, "failed")
@@ -118,8 +135,9 @@ class Runner:
 
     def all(self, tests):
         alone = {name: f for name, f in tests.items() if getattr(f, "options", {}).get("alone")}
-        together = sorted((name for name in tests if name not in alone),
-                          key=lambda name: -getattr(tests[name], "options", {}).get("timeout", 0))
+        together = sorted(
+            (name for name in tests if name not in alone), key=lambda name: -getattr(tests[name], "options", {}).get("timeout", 0)
+        )
         with concurrent.futures.ThreadPoolExecutor(self.arguments.jobs) as pool:
             list(pool.map(lambda name: self.one(name, tests[name]), together))
         for name, function in alone.items():
@@ -137,7 +155,8 @@ class Runner:
 def wanted(name, function, arguments):
     is_long = bool(getattr(function, "options", {}).get("long"))
     return (not arguments.patterns or any(pattern in name for pattern in arguments.patterns)) and (
-        is_long if arguments.only_long else arguments.long or not is_long)
+        is_long if arguments.only_long else arguments.long or not is_long
+    )
 
 
 def main():
@@ -157,6 +176,7 @@ def main():
     if arguments.one:
         return run_here(arguments.one, arguments.dir)
     import harness
+
     arguments.build = harness.find_build(arguments.build)
     os.environ["HOLK_BUILD"] = arguments.build
     if arguments.reference:

@@ -17,7 +17,10 @@ def interactive(d, cmd, **more):
 
 def test_upgrade_heads(d):
     container = interactive(d, ["cat"])
-    for upgrade, status, kind in ((True, 101, "application/vnd.docker.multiplexed-stream"), (False, 200, "application/vnd.docker.raw-stream")):
+    for upgrade, status, kind in (
+        (True, 101, "application/vnd.docker.multiplexed-stream"),
+        (False, 200, "application/vnd.docker.raw-stream"),
+    ):
         stream = attach(d, container, upgrade)
         equal(stream.answer.status, status)
         equal(stream.answer.headers["content-type"], kind)
@@ -132,8 +135,10 @@ def test_detach_keys(d):
 
 def test_exec_streams(d):
     container = d.start_new(["sleep", "100"])
-    equal(d.exec(container, ["sh", "-c", "cat; echo err >&2; exit 9"], stdin=b"through\n").__dict__,
-          {"code": 9, "out": b"through\n", "err": b"err\n"})
+    equal(
+        d.exec(container, ["sh", "-c", "cat; echo err >&2; exit 9"], stdin=b"through\n").__dict__,
+        {"code": 9, "out": b"through\n", "err": b"err\n"},
+    )
     equal(d.exec(container, ["sh", "-c", "read x || echo eof"]).out, b"eof\n")
     name = d.api.post("/containers/%s/exec" % container, {"Cmd": ["cat"], "AttachStdin": True, "AttachStdout": True})["Id"]
     stream = d.api.hijack("/exec/%s/start" % name, {"Detach": False}, upgrade=False, timeout=20)
@@ -145,7 +150,9 @@ def test_exec_streams(d):
 
 def test_exec_details(d):
     container = d.start_new(["sleep", "100"], Env=["FROM=image"])
-    ran = d.exec(container, ["sh", "-c", "echo $FROM $MORE $(pwd) $(id -u) $HOME"], Env=["MORE=exec"], WorkingDir="/tmp", User="alice")
+    ran = d.exec(
+        container, ["sh", "-c", "echo $FROM $MORE $(pwd) $(id -u) $HOME"], Env=["MORE=exec"], WorkingDir="/tmp", User="alice"
+    )
     equal(ran.text, "image exec /tmp 1000 /home/alice\n")
     name = d.api.post("/containers/%s/exec" % container, {"Cmd": ["sh", "-c", "exit 3"], "AttachStdout": True})["Id"]
     row = d.api.get("/exec/%s/json" % name)
@@ -168,8 +175,15 @@ def test_exec_that_cannot_start(d):
         name = d.api.post("/containers/%s/exec" % container, {"Cmd": [command], "AttachStdout": True, "AttachStderr": True})["Id"]
         stream = d.api.connect(20)
         body = b'{"Detach":false,"Tty":false}'
-        stream.send(d.api.head("POST", "/exec/%s/start" % name, {"Content-Type": "application/json", "Connection": "Upgrade",
-                                                                "Upgrade": "tcp"}, len(body)) + body)
+        stream.send(
+            d.api.head(
+                "POST",
+                "/exec/%s/start" % name,
+                {"Content-Type": "application/json", "Connection": "Upgrade", "Upgrade": "tcp"},
+                len(body),
+            )
+            + body
+        )
         contains(stream.rest().lower(), words)
         stream.close()
         equal(d.api.get("/exec/%s/json" % name)["ExitCode"], code)
@@ -177,8 +191,10 @@ def test_exec_that_cannot_start(d):
 
 def test_exec_terminal(d):
     container = d.start_new(["sleep", "100"])
-    name = d.api.post("/containers/%s/exec" % container, {"Cmd": ["sh"], "AttachStdin": True, "AttachStdout": True,
-                                                         "AttachStderr": True, "Tty": True, "ConsoleSize": [40, 120]})["Id"]
+    name = d.api.post(
+        "/containers/%s/exec" % container,
+        {"Cmd": ["sh"], "AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Tty": True, "ConsoleSize": [40, 120]},
+    )["Id"]
     stream = d.api.hijack("/exec/%s/start" % name, {"Detach": False, "Tty": True, "ConsoleSize": [40, 120]}, timeout=20)
     equal(stream.answer.headers["content-type"], "application/vnd.docker.raw-stream")
     stream.send(b"stty size; echo o$((1))k\n")

@@ -13,19 +13,55 @@ WRONG = [
     ("POST", "/containers/create?name=ok", b"[]", (400,), ""),
     ("POST", "/containers/create?name=ok", b"", (400,), ""),
     ("POST", "/containers/create?name=ok", b'{"Image": 7}', (400,), "Image"),
-    ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"PortBindings":[]}}', (400,), "PortBindings"),
+    (
+        "POST",
+        "/containers/create?name=ok",
+        b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"PortBindings":[]}}',
+        (400,),
+        "PortBindings",
+    ),
     ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"Memory":"much"}}', (400,), "Memory"),
     ("POST", "/containers/create?name=ok", b'{"Image":"no-such-image"}', (404,), "No such image: no-such-image:latest"),
     ("POST", "/containers/create?name=ok", b'{"Image":"UPPER"}', (400, 404), ""),
     ("POST", "/containers/create?name=ok", b'{"Cmd":["true"]}', (400,), ""),
     ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"]}{"more":1}', (400,), ""),
     ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"],"ExposedPorts":{"eighty/tcp":{}}}', (400,), ""),
-    ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"99999"}]}}}', (400,), ""),
-    ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"PortBindings":{"80/tcp":[{"HostIp":"1.2.3","HostPort":"80"}]}}}', (400,), ""),
-    ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"Runtime":"nosuch"}}', (400, 501), "untime"),
-    ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"LogConfig":{"Type":"nosuch"}}}', (400,), "nosuch"),
+    (
+        "POST",
+        "/containers/create?name=ok",
+        b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"99999"}]}}}',
+        (400,),
+        "",
+    ),
+    (
+        "POST",
+        "/containers/create?name=ok",
+        b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"PortBindings":{"80/tcp":[{"HostIp":"1.2.3","HostPort":"80"}]}}}',
+        (400,),
+        "",
+    ),
+    (
+        "POST",
+        "/containers/create?name=ok",
+        b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"Runtime":"nosuch"}}',
+        (400, 501),
+        "untime",
+    ),
+    (
+        "POST",
+        "/containers/create?name=ok",
+        b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"LogConfig":{"Type":"nosuch"}}}',
+        (400,),
+        "nosuch",
+    ),
     ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"],"Env":["=x"]}', (400,), ""),
-    ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"NetworkMode":"container:"}}', (400,), ""),
+    (
+        "POST",
+        "/containers/create?name=ok",
+        b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"NetworkMode":"container:"}}',
+        (400,),
+        "",
+    ),
     ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"IpcMode":"colour"}}', (400,), ""),
     ("POST", "/containers/create?name=ok", b'{"Image":"busybox","Cmd":["true"],"HostConfig":{"PidMode":"colour"}}', (400,), ""),
     ("GET", "/containers/json?filters=%7Bbroken", None, (400,), ""),
@@ -90,8 +126,13 @@ def containers(d):
 
 def picture(d):
     """What must not change: containers, volumes, images, files of the store."""
-    return ({row["Id"] for row in d.api.get("/containers/json", all=True)}, [v["Name"] for v in d.api.get("/volumes")["Volumes"] or []],
-            [row["Id"] for row in d.api.get("/images/json")], sorted(os.listdir(d.data_root + "/containers")), os.listdir(d.data_root + "/tmp"))
+    return (
+        {row["Id"] for row in d.api.get("/containers/json", all=True)},
+        [v["Name"] for v in d.api.get("/volumes")["Volumes"] or []],
+        [row["Id"] for row in d.api.get("/images/json")],
+        sorted(os.listdir(d.data_root + "/containers")),
+        os.listdir(d.data_root + "/tmp"),
+    )
 
 
 @options(timeout=120)
@@ -125,11 +166,39 @@ def test_every_object_path_with_hostile_names(d):
     os.makedirs(canary)
     with open(canary + "/file", "w") as file:
         file.write("canary\n")
-    names = ["../../canary", "..%2f..%2fcanary", "%2e%2e%2f%2e%2e%2fcanary", "a%00b", "x" * 300, "%00", "..", ".", "a%2Fb", "%ff%fe", "-rf", "%0a",
-             "$(id)", "..%5c..", "%c0%ae%c0%ae"]
-    paths = [("GET", "/containers/%s/json"), ("POST", "/containers/%s/start"), ("DELETE", "/containers/%s?force=1&v=1"), ("GET", "/containers/%s/logs?stdout=1"),
-             ("GET", "/volumes/%s"), ("DELETE", "/volumes/%s?force=1"), ("GET", "/networks/%s"), ("DELETE", "/networks/%s"), ("GET", "/images/%s/json"),
-             ("DELETE", "/images/%s?force=1"), ("GET", "/exec/%s/json"), ("POST", "/exec/%s/start"), ("GET", "/images/%s/history"), ("GET", "/images/%s/get")]
+    names = [
+        "../../canary",
+        "..%2f..%2fcanary",
+        "%2e%2e%2f%2e%2e%2fcanary",
+        "a%00b",
+        "x" * 300,
+        "%00",
+        "..",
+        ".",
+        "a%2Fb",
+        "%ff%fe",
+        "-rf",
+        "%0a",
+        "$(id)",
+        "..%5c..",
+        "%c0%ae%c0%ae",
+    ]
+    paths = [
+        ("GET", "/containers/%s/json"),
+        ("POST", "/containers/%s/start"),
+        ("DELETE", "/containers/%s?force=1&v=1"),
+        ("GET", "/containers/%s/logs?stdout=1"),
+        ("GET", "/volumes/%s"),
+        ("DELETE", "/volumes/%s?force=1"),
+        ("GET", "/networks/%s"),
+        ("DELETE", "/networks/%s"),
+        ("GET", "/images/%s/json"),
+        ("DELETE", "/images/%s?force=1"),
+        ("GET", "/exec/%s/json"),
+        ("POST", "/exec/%s/start"),
+        ("GET", "/images/%s/history"),
+        ("GET", "/images/%s/get"),
+    ]
     complaints = []
     for name in names:
         for method, path in paths:
@@ -183,7 +252,8 @@ def request_smuggling():
 def answers(data):
     """Statuses of all answers in a byte stream."""
     return [int(part.split(b" ", 1)[0]) for part in data.split(b"HTTP/1.1 ")[1:]] + [
-        int(part.split(b" ", 1)[0]) for part in data.split(b"HTTP/1.0 ")[1:]]
+        int(part.split(b" ", 1)[0]) for part in data.split(b"HTTP/1.0 ")[1:]
+    ]
 
 
 @options(timeout=120)
@@ -224,13 +294,18 @@ def test_two_requests_on_one_connection(d):
 
 def test_clients_that_leave(d):
     """Half a request, a reset in the middle of a body, an abandoned pull: no thread or file is left."""
+
     def fds():
         return len(os.listdir("/proc/%d/fd" % d.process.pid))
 
     before = fds()
-    for piece in (b"", b"GET /_pi", b"POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nhalf",
-                  b"POST /images/create?fromSrc=-&repo=half HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-                  b"POST /build HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"):
+    for piece in (
+        b"",
+        b"GET /_pi",
+        b"POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nhalf",
+        b"POST /images/create?fromSrc=-&repo=half HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"POST /build HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    ):
         for _ in range(5):
             stream = d.api.connect()
             stream.send(piece)
@@ -244,8 +319,11 @@ def test_clients_that_leave(d):
 @options(timeout=120)
 def test_large_and_deep_json(d):
     """A10: limits of a JSON body."""
-    for body, statuses in ((b'{"Image":"busybox","Cmd":["true"],"Env":[' + b'"x",' * (3 << 20) + b'"y"]}', (400, 413)), (b"[" * 1000000, (400, 413)),
-                           (b'{"a":' * 100000 + b"1" + b"}" * 100000, (400, 413))):
+    for body, statuses in (
+        (b'{"Image":"busybox","Cmd":["true"],"Env":[' + b'"x",' * (3 << 20) + b'"y"]}', (400, 413)),
+        (b"[" * 1000000, (400, 413)),
+        (b'{"a":' * 100000 + b"1" + b"}" * 100000, (400, 413)),
+    ):
         answer = d.api.request("POST", "/containers/create", body, headers={"Content-Type": "application/json"})
         equal(answer.status in statuses, True, "%d for %r" % (answer.status, body[:30]))
         answer.close()

@@ -91,9 +91,23 @@ def test_reboot(d):
 
 
 def test_second_start_on_the_same_root_is_refused(d):
-    second = subprocess.run(d.namespace.command(d.build + "/daemon/holkd", "-H", "unix://" + d.directory + "/other.sock", "--data-root", d.data_root,
-                                                "--exec-root", d.directory + "/other-exec", "--config-file", d.config_file()),
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
+    second = subprocess.run(
+        d.namespace.command(
+            d.build + "/daemon/holkd",
+            "-H",
+            "unix://" + d.directory + "/other.sock",
+            "--data-root",
+            d.data_root,
+            "--exec-root",
+            d.directory + "/other-exec",
+            "--config-file",
+            d.config_file(),
+        ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=20,
+    )
     equal(second.returncode, 1)
     contains(second.stdout, "data root %s is in use by another holkd (pid %d)" % (d.data_root, d.process.pid))
     equal(len(second.stdout.strip().splitlines()), 1)
@@ -146,11 +160,26 @@ def test_socket_permissions(d):
     with open("/etc/group") as file:
         docker = [int(line.split(":")[2]) for line in file if line.startswith("docker:")]
     equal(mode.st_gid, docker[0] if docker else 0)
-    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "python3", "-c",
-                           "import socket; socket.socket(socket.AF_UNIX).connect(%r)" % d.socket], stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "python3",
+            "-c",
+            "import socket; socket.socket(socket.AF_UNIX).connect(%r)" % d.socket,
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     contains(done.stderr, "PermissionError")
     equal(stat.S_IMODE(os.stat(d.data_root).st_mode) & 0o007, 0)
-    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "ls", d.data_root + "/layers"], stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "ls", d.data_root + "/layers"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     contains(done.stderr, "Permission denied")
 
 
@@ -189,12 +218,15 @@ def test_libraries(d):
         with open("/proc/%d/maps" % d.process.pid) as file:
             direct = subprocess.run(["readelf", "-d", d.build + "/daemon/holkd"], stdout=subprocess.PIPE, text=True).stdout
             equal(re.findall(r"lib%s[\w.-]*\.so" % word, direct + file.read()), [], word)
-    static = subprocess.run(["ldd", d.build + "/daemon/monitor/holk-monitor"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    static = subprocess.run(
+        ["ldd", d.build + "/daemon/monitor/holk-monitor"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ).stdout
     contains(static, "not a dynamic executable")
 
 
 def test_memory_when_idle(d):
     """Proportional set size: at most 10 MB."""
+
     def pss():
         with open("/proc/%d/smaps_rollup" % d.process.pid) as file:
             return [int(line.split()[1]) for line in file if line.startswith("Pss:")][0]
@@ -207,8 +239,13 @@ def test_memory_when_idle(d):
 @options(base=False)
 def test_flags(d):
     def run(*args):
-        done = subprocess.run(["unshare", "--net", d.build + "/daemon/holkd", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, timeout=20)
+        done = subprocess.run(
+            ["unshare", "--net", d.build + "/daemon/holkd", *args],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=20,
+        )
         return done.returncode, done.stdout
 
     code, text = run("--version")
@@ -216,7 +253,16 @@ def test_flags(d):
     contains(text, "holkd ")
     code, text = run("--help")
     equal(code, 0)
-    for flag in ("--data-root", "--exec-root", "--host", "--bip", "--bridge", "--insecure-registry", "--cgroup-parent", "--pidfile"):
+    for flag in (
+        "--data-root",
+        "--exec-root",
+        "--host",
+        "--bip",
+        "--bridge",
+        "--insecure-registry",
+        "--cgroup-parent",
+        "--pidfile",
+    ):
         contains(text, flag)
     config = d.directory + "/other.json"
     for content, words in (("{", "other.json"), ('{"debug": "perhaps"}', "debug"), ("[]", "other.json")):
@@ -229,21 +275,35 @@ def test_flags(d):
         json.dump({"debug": True, "data-root": d.directory + "/d2", "hosts": ["unix://" + d.directory + "/two.sock"]}, file)
     code, text = run("--config-file", config, "--validate")
     equal((code, text.strip()), (0, "configuration OK"))
-    for args, words in ((["--nonsense"], "nonsense"), (["extra"], "unexpected argument extra"), (["--data-root", "relative"], "absolute"),
-                        (["-l", "loud"], "loud"), (["--bip", "1.2.3"], "1.2.3"), (["-H", "ftp://x"], "ftp")):
-        code, text = run("--data-root", d.directory + "/d3", "--exec-root", d.directory + "/e3", "-H", "unix://" + d.directory + "/3.sock",
-                         *args)
+    for args, words in (
+        (["--nonsense"], "nonsense"),
+        (["extra"], "unexpected argument extra"),
+        (["--data-root", "relative"], "absolute"),
+        (["-l", "loud"], "loud"),
+        (["--bip", "1.2.3"], "1.2.3"),
+        (["-H", "ftp://x"], "ftp"),
+    ):
+        code, text = run(
+            "--data-root", d.directory + "/d3", "--exec-root", d.directory + "/e3", "-H", "unix://" + d.directory + "/3.sock", *args
+        )
         equal(code, 1, str(args) + text)
         contains(text, words)
 
 
 def test_data_root_on_overlay_is_refused(d):
-    script = ("mkdir -p lower upper work merged && mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work none merged && "
-              "exec timeout 10 %s/daemon/holkd --data-root $PWD/merged/data --exec-root $PWD/e -H unix://$PWD/5.sock --config-file %s" % (
-                  d.build, d.config_file()))
+    script = (
+        "mkdir -p lower upper work merged && mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work none merged && "
+        "exec timeout 10 %s/daemon/holkd --data-root $PWD/merged/data --exec-root $PWD/e -H unix://$PWD/5.sock --config-file %s"
+        % (d.build, d.config_file())
+    )
     os.makedirs(d.directory + "/on-overlay")
-    done = subprocess.run(d.namespace.command("unshare", "--mount", "sh", "-c", script), cwd=d.directory + "/on-overlay",
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        d.namespace.command("unshare", "--mount", "sh", "-c", script),
+        cwd=d.directory + "/on-overlay",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     equal(done.returncode, 1, done.stdout)
     contains(done.stdout, "overlay")
 
@@ -263,14 +323,28 @@ def test_pidfile_and_tcp():
 def test_two_daemons_side_by_side():
     """Different roots, sockets and bridges in one network namespace: neither touches the other's objects."""
     with Daemon() as first:
-        command = [first.build + "/daemon/holkd", "-H", "unix://" + first.directory + "/b.sock", "--data-root", first.directory + "/b-data",
-                   "--exec-root", first.directory + "/b-exec", "--cgroup-parent", first.cgroup_parent + "/b", "--bip", "10.99.0.1/24",
-                   "--config-file", first.config_file()]
+        command = [
+            first.build + "/daemon/holkd",
+            "-H",
+            "unix://" + first.directory + "/b.sock",
+            "--data-root",
+            first.directory + "/b-data",
+            "--exec-root",
+            first.directory + "/b-exec",
+            "--cgroup-parent",
+            first.cgroup_parent + "/b",
+            "--bip",
+            "10.99.0.1/24",
+            "--config-file",
+            first.config_file(),
+        ]
         second = subprocess.Popen(first.namespace.command(*command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             api = type(first.api)(first.directory + "/b.sock")
             eventually(lambda: api.request("GET", "/_ping").status == 200, "the second daemon")
-            container = first.start_new(HTTPD, ExposedPorts={"8080/tcp": {}}, host={"PortBindings": {"8080/tcp": [{"HostPort": "18080"}]}})
+            container = first.start_new(
+                HTTPD, ExposedPorts={"8080/tcp": {}}, host={"PortBindings": {"8080/tcp": [{"HostPort": "18080"}]}}
+            )
             wait_listening(first, container, "tcp", 8080)
             equal((len(api.get("/containers/json", all=True)), len(api.get("/images/json"))), (0, 0))
             equal(first.namespace.call(fetch, "127.0.0.1", 18080), b"hello from holk\n")

@@ -72,7 +72,9 @@ def test_compressed_load(d):
 
 def test_saved_archive_of_a_changed_container(d):
     container = d.run(["sh", "-c", "echo new >/file; rm /etc/group"], keep=True).id
-    made = d.api.post("/commit", {"Cmd": ["cat", "/file"]}, container=container, repo="changed", tag="1", comment="why", author="me")
+    made = d.api.post(
+        "/commit", {"Cmd": ["cat", "/file"]}, container=container, repo="changed", tag="1", comment="why", author="me"
+    )
     row = d.api.get("/images/changed:1/json")
     equal((row["Id"], row["Comment"], row["Author"], len(row["RootFS"]["Layers"])), (made["Id"], "why", "me", 2))
     equal(d.run(image="changed:1").out, b"new\n")
@@ -86,10 +88,12 @@ def test_saved_archive_of_a_changed_container(d):
 
 def test_instructions_on_import_and_commit(d):
     """Dockerfile instructions given to import and commit: carried out, or refused by name."""
-    changes = ["CMD [\"echo\", \"hi\"]", "ENV A=b", "WORKDIR /tmp", "EXPOSE 80"]
+    changes = ['CMD ["echo", "hi"]', "ENV A=b", "WORKDIR /tmp", "EXPOSE 80"]
     container = d.create(["true"])
-    for make in (lambda: d.import_image(fixtures.base_tar(), "mine", "v1", changes=changes),
-                 lambda: d.api.post("/commit", {}, container=container, repo="mine", tag="v1", changes=changes)):
+    for make in (
+        lambda: d.import_image(fixtures.base_tar(), "mine", "v1", changes=changes),
+        lambda: d.api.post("/commit", {}, container=container, repo="mine", tag="v1", changes=changes),
+    ):
         try:
             make()
         except ApiError as error:
@@ -98,7 +102,10 @@ def test_instructions_on_import_and_commit(d):
             raises(404, d.api.get, "/images/mine:v1/json")
             continue
         config = d.api.get("/images/mine:v1/json")["Config"]
-        equal((config["Cmd"], config["Env"], config["WorkingDir"], config["ExposedPorts"]), (["echo", "hi"], ["A=b"], "/tmp", {"80/tcp": {}}))
+        equal(
+            (config["Cmd"], config["Env"], config["WorkingDir"], config["ExposedPorts"]),
+            (["echo", "hi"], ["A=b"], "/tmp", {"80/tcp": {}}),
+        )
         d.api.delete("/images/mine:v1")
 
 
@@ -106,10 +113,16 @@ def test_bad_changes(d):
     container = d.create(["true"])
     archive = fixtures.Tar().add("file", data="x").bytes()
     before = len(d.api.get("/images/json"))
-    for changes, text in ((["CMD a", "RUN b"], "RUN is not a valid change command"), (["ENV X"], "ENV must have two arguments"),
-                          (["CMD [1]"], "when using JSON array syntax, arrays must be comprised of strings only"),
-                          (["LABEL =x"], "LABEL names can not be blank"), (["ENV X=${Q:?boom}"], "Q: boom"), ([""], "file with no instructions"),
-                          (["WORKDIR $NOTHING"], "cannot normalize nothing"), (["STOPSIGNAL FOO"], "invalid signal: FOO")):
+    for changes, text in (
+        (["CMD a", "RUN b"], "RUN is not a valid change command"),
+        (["ENV X"], "ENV must have two arguments"),
+        (["CMD [1]"], "when using JSON array syntax, arrays must be comprised of strings only"),
+        (["LABEL =x"], "LABEL names can not be blank"),
+        (["ENV X=${Q:?boom}"], "Q: boom"),
+        ([""], "file with no instructions"),
+        (["WORKDIR $NOTHING"], "cannot normalize nothing"),
+        (["STOPSIGNAL FOO"], "invalid signal: FOO"),
+    ):
         raises(400, d.api.post, "/commit", {}, container=container, changes=changes, text=text)
         raises(400, d.import_image, archive, "bad", changes=changes, text=text)
     equal(len(d.api.get("/images/json")), before)
@@ -130,9 +143,9 @@ def test_changed_configs(d):
     own = made({"Cmd": ["q"], "Env": ["C=3"], "Labels": {"m": "2"}}, "ENV D=$C-$A", "EXPOSE 80\nWORKDIR y")
     equal((own["Cmd"], own["Env"][:3], own["WorkingDir"]), (["q"], ["C=3", "D=3-", "A=1"], "/y"))
     equal((own["Labels"], own["ExposedPorts"]), ({"l": "1", "m": "2"}, {"9/udp": {}, "80/tcp": {}}))
-    entry = made(None, "ENTRYPOINT [\"e\"]")
+    entry = made(None, 'ENTRYPOINT ["e"]')
     equal((entry.get("Cmd"), entry["Entrypoint"]), (None, ["e"]))
-    both = made(None, "CMD echo hi", "ENTRYPOINT [\"e\"]", "ENV A=$A$A")
+    both = made(None, "CMD echo hi", 'ENTRYPOINT ["e"]', "ENV A=$A$A")
     equal((both["Cmd"], both["Env"][0]), (["/bin/sh", "-c", "echo hi"], "A=11"))
 
 
@@ -159,8 +172,11 @@ def test_tags_and_delete(d):
     container = d.create(["true"])
     d.api.delete("/images/localhost:5000/a/b:v2")
     message = raises(409, d.api.delete, "/images/busybox")
-    contains(message, "conflict: unable to remove repository reference \"busybox\" (must force) - container %s is using its referenced "
-                      "image %s" % (container[:12], image[7:19]))
+    contains(
+        message,
+        'conflict: unable to remove repository reference "busybox" (must force) - container %s is using its referenced '
+        "image %s" % (container[:12], image[7:19]),
+    )
     d.api.delete("/containers/" + container)
     deleted = d.api.delete("/images/busybox")
     equal(deleted[0], {"Untagged": "busybox:latest"})
@@ -231,7 +247,10 @@ def test_push_and_pull(d):
 
 def test_pull_refusals(d):
     registry = d.registry()
-    for reference, tag, words in ((registry + "/no/such", "latest", "not found"), (registry + "/no/such", "sha256:" + "0" * 64, "not found")):
+    for reference, tag, words in (
+        (registry + "/no/such", "latest", "not found"),
+        (registry + "/no/such", "sha256:" + "0" * 64, "not found"),
+    ):
         try:
             d.api.progress("POST", "/images/create", b"", fromImage=reference, tag=tag)
         except ApiError as error:

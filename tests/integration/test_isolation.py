@@ -36,16 +36,22 @@ def test_namespaces_are_its_own(d):
     for name, own, outer in zip(names, inside, daemon):
         equal(own != outer, True, name)
     equal(sh(d, "echo $$").strip(), "1")
-    outer = sh(d, "readlink /proc/self/ns/pid; readlink /proc/self/ns/ipc; readlink /proc/self/ns/uts; readlink /proc/self/ns/net",
-               host={"PidMode": "host", "IpcMode": "host", "UTSMode": "host", "NetworkMode": "host"}).split()
+    outer = sh(
+        d,
+        "readlink /proc/self/ns/pid; readlink /proc/self/ns/ipc; readlink /proc/self/ns/uts; readlink /proc/self/ns/net",
+        host={"PidMode": "host", "IpcMode": "host", "UTSMode": "host", "NetworkMode": "host"},
+    ).split()
     equal(outer, [os.readlink("/proc/%d/ns/%s" % (d.process.pid, name)) for name in ("pid", "ipc", "uts", "net")])
 
 
 def test_join_another_container(d):
     first = d.start_new(["sleep", "100"], host={"IpcMode": "shareable"})
     ns = {name: d.exec(first, ["readlink", "/proc/1/ns/" + name]).text for name in ("pid", "ipc", "net")}
-    joined = sh(d, "readlink /proc/self/ns/pid; readlink /proc/self/ns/ipc; readlink /proc/self/ns/net",
-                host={"PidMode": "container:" + first, "IpcMode": "container:" + first, "NetworkMode": "container:" + first})
+    joined = sh(
+        d,
+        "readlink /proc/self/ns/pid; readlink /proc/self/ns/ipc; readlink /proc/self/ns/net",
+        host={"PidMode": "container:" + first, "IpcMode": "container:" + first, "NetworkMode": "container:" + first},
+    )
     equal(joined, ns["pid"] + ns["ipc"] + ns["net"])
 
 
@@ -57,17 +63,26 @@ def test_environment(d):
 
 
 def test_users(d):
-    for user, wanted in (("", "uid=0(root) gid=0(root) groups=0(root)"), ("alice", "uid=1000(alice) gid=1000(alice) groups=29(audio),50(staff),1000(alice)"),
-                         ("1000", "uid=1000(alice) gid=1000(alice) groups=29(audio),50(staff),1000(alice)"),
-                         ("1000:33", "uid=1000(alice) gid=33(www) groups=33(www)"), ("alice:staff", "uid=1000(alice) gid=50(staff) groups=50(staff)"),
-                         ("4242", "uid=4242 gid=0(root) groups=0(root)"), ("4242:4343", "uid=4242 gid=4343 groups=4343"),
-                         (":33", "uid=0(root) gid=33(www) groups=33(www)")):
+    for user, wanted in (
+        ("", "uid=0(root) gid=0(root) groups=0(root)"),
+        ("alice", "uid=1000(alice) gid=1000(alice) groups=29(audio),50(staff),1000(alice)"),
+        ("1000", "uid=1000(alice) gid=1000(alice) groups=29(audio),50(staff),1000(alice)"),
+        ("1000:33", "uid=1000(alice) gid=33(www) groups=33(www)"),
+        ("alice:staff", "uid=1000(alice) gid=50(staff) groups=50(staff)"),
+        ("4242", "uid=4242 gid=0(root) groups=0(root)"),
+        ("4242:4343", "uid=4242 gid=4343 groups=4343"),
+        (":33", "uid=0(root) gid=33(www) groups=33(www)"),
+    ):
         equal(sh(d, "id", User=user).strip(), wanted, "user " + user)
     equal(sh(d, "id -G", User="1000:33", host={"GroupAdd": ["audio", "777"]}).split(), ["33", "29", "777"])
     equal(sh(d, "echo $HOME", User="alice"), "/home/alice\n")
-    for bad, words in (("nobodyhere", "unable to find user nobodyhere: no matching entries in passwd file"),
-                       ("0:nogrouphere", "unable to find group nogrouphere: no matching entries in group file"),
-                       ("4294967296", ""), ("-1", ""), ("2147483648", "")):
+    for bad, words in (
+        ("nobodyhere", "unable to find user nobodyhere: no matching entries in passwd file"),
+        ("0:nogrouphere", "unable to find group nogrouphere: no matching entries in group file"),
+        ("4294967296", ""),
+        ("-1", ""),
+        ("2147483648", ""),
+    ):
         container = d.create(["true"], User=bad)
         status_code, message = d.api.refused("POST", "/containers/%s/start" % container)
         equal(status_code in (400, 500), True, message)
@@ -82,8 +97,13 @@ def test_workdir(d):
 
 
 def test_hostname_and_files(d):
-    text = sh(d, "hostname; cat /etc/hostname /etc/hosts /etc/resolv.conf; cat /proc/sys/kernel/domainname", Hostname="web", Domainname="example.test",
-              host={"ExtraHosts": ["db:10.1.2.3"], "Dns": ["192.0.2.53"], "DnsSearch": ["corp.test"], "DnsOptions": ["ndots:2"]})
+    text = sh(
+        d,
+        "hostname; cat /etc/hostname /etc/hosts /etc/resolv.conf; cat /proc/sys/kernel/domainname",
+        Hostname="web",
+        Domainname="example.test",
+        host={"ExtraHosts": ["db:10.1.2.3"], "Dns": ["192.0.2.53"], "DnsSearch": ["corp.test"], "DnsOptions": ["ndots:2"]},
+    )
     equal(text.splitlines()[:2], ["web", "web"])
     equal(text.splitlines()[-1], "example.test")
     contains(text, "10.1.2.3\tdb\n")
@@ -103,8 +123,10 @@ def test_hostname_and_files(d):
 
 def test_capabilities(d):
     rows = status(sh(d, "cat /proc/self/status"))
-    equal({name: rows[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")},
-          {"CapInh": "0" * 16, "CapPrm": DEFAULT_CAPS, "CapEff": DEFAULT_CAPS, "CapBnd": DEFAULT_CAPS, "CapAmb": "0" * 16})
+    equal(
+        {name: rows[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")},
+        {"CapInh": "0" * 16, "CapPrm": DEFAULT_CAPS, "CapEff": DEFAULT_CAPS, "CapBnd": DEFAULT_CAPS, "CapAmb": "0" * 16},
+    )
     rows = status(sh(d, "cat /proc/self/status", User="1000"))
     equal((rows["CapEff"], rows["CapPrm"], rows["CapBnd"]), ("0" * 16, "0" * 16, DEFAULT_CAPS))
     rows = status(sh(d, "cat /proc/self/status", host={"CapDrop": ["ALL"], "CapAdd": ["NET_ADMIN", "CAP_CHOWN"]}))
@@ -122,7 +144,12 @@ def test_privileged(d):
     rows = status(sh(d, "cat /proc/self/status", host={"Privileged": True}))
     equal(int(rows["CapEff"], 16), every & own)
     equal(rows["Seccomp"], "0")
-    equal(sh(d, "mount -t tmpfs none /tmp && ls /dev/null && test -c /dev/mem -o -c /dev/kmsg && echo yes", host={"Privileged": True})[-4:], "yes\n")
+    equal(
+        sh(
+            d, "mount -t tmpfs none /tmp && ls /dev/null && test -c /dev/mem -o -c /dev/kmsg && echo yes", host={"Privileged": True}
+        )[-4:],
+        "yes\n",
+    )
     equal(sh(d, "echo ok; [ ! -w /proc/sys/kernel/domainname ] || echo rw", host={"Privileged": True}), "ok\nrw\n")
 
 
@@ -143,14 +170,22 @@ def test_seccomp_and_no_new_privileges(d):
 
 
 def test_read_only_root(d):
-    ran = d.run(["sh", "-c", "touch /x; touch /tmp/x; echo more >>/etc/hosts"], host={"ReadonlyRootfs": True, "Tmpfs": {"/tmp": ""}})
+    ran = d.run(
+        ["sh", "-c", "touch /x; touch /tmp/x; echo more >>/etc/hosts"], host={"ReadonlyRootfs": True, "Tmpfs": {"/tmp": ""}}
+    )
     contains(ran.err, b"/x: Read-only file system")
     equal(ran.err.count(b"Read-only"), 2)
 
 
 def test_masked_and_read_only_paths(d):
-    equal(sh(d, "cat /proc/kcore /proc/keys /proc/timer_list 2>/dev/null | wc -c; ls /sys/firmware /proc/scsi /proc/acpi 2>/dev/null | grep -v : | "
-                "grep -c . || true").split(), ["0", "0"])
+    equal(
+        sh(
+            d,
+            "cat /proc/kcore /proc/keys /proc/timer_list 2>/dev/null | wc -c; ls /sys/firmware /proc/scsi /proc/acpi 2>/dev/null | grep -v : | "
+            "grep -c . || true",
+        ).split(),
+        ["0", "0"],
+    )
     ran = d.run(["sh", "-c", "echo 1 >/proc/sys/kernel/hostname; echo 1 >/proc/irq/default_smp_affinity"])
     equal(ran.err.count(b"Read-only file system"), 2, repr(ran.err))
     ran = d.run(["sh", "-c", "umount /proc/kcore; umount /sys/firmware; mount -o remount,rw /proc/sys"])
@@ -161,8 +196,11 @@ def test_masked_and_read_only_paths(d):
 
 
 def test_dev(d):
-    lines = sh(d, "cd /dev; for n in null zero full random urandom tty; do stat -c '%n %t:%T %a' $n; done; for n in fd stdin stdout stderr ptmx; do readlink $n; done; "
-                  "mount | grep -E ' /dev(/[a-z]+)? ' | awk '{print $3, $5}'").splitlines()
+    lines = sh(
+        d,
+        "cd /dev; for n in null zero full random urandom tty; do stat -c '%n %t:%T %a' $n; done; for n in fd stdin stdout stderr ptmx; do readlink $n; done; "
+        "mount | grep -E ' /dev(/[a-z]+)? ' | awk '{print $3, $5}'",
+    ).splitlines()
     equal(lines[:6], ["null 1:3 666", "zero 1:5 666", "full 1:7 666", "random 1:8 666", "urandom 1:9 666", "tty 5:0 666"])
     equal(lines[6:11], ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx"])
     equal(set(lines[11:]), {"/dev tmpfs", "/dev/pts devpts", "/dev/mqueue mqueue", "/dev/shm tmpfs"})
@@ -204,7 +242,13 @@ def test_init_process(d):
 
 
 def test_sysctls(d):
-    equal(sh(d, "cat /proc/sys/net/core/somaxconn /proc/sys/kernel/msgmax", host={"Sysctls": {"net.core.somaxconn": "333", "kernel.msgmax": "9999"}}).split(),
-          ["333", "9999"])
+    equal(
+        sh(
+            d,
+            "cat /proc/sys/net/core/somaxconn /proc/sys/kernel/msgmax",
+            host={"Sysctls": {"net.core.somaxconn": "333", "kernel.msgmax": "9999"}},
+        ).split(),
+        ["333", "9999"],
+    )
     for name in ("kernel.core_pattern", "vm.swappiness", "net.ipv4/../../kernel.core_pattern", "net.core.somaxconn=1"):
         refused(d, {"Sysctls": {name: "1"}}, "sysctl")

@@ -53,8 +53,12 @@ def test_first_process_ignores_what_it_does_not_handle(d):
 
 
 def test_command_that_cannot_start(d):
-    for command, code, words in ((["/no/such"], 127, "no such file or directory"), (["not-there"], 127, "executable file not found in $PATH"),
-                                 (["/etc"], 126, "is a directory: permission denied"), (["/etc/passwd"], 126, "permission denied")):
+    for command, code, words in (
+        (["/no/such"], 127, "no such file or directory"),
+        (["not-there"], 127, "executable file not found in $PATH"),
+        (["/etc"], 126, "is a directory: permission denied"),
+        (["/etc/passwd"], 126, "permission denied"),
+    ):
         container = d.create(command)
         message = raises(400, d.api.post, "/containers/%s/start" % container)
         contains(message.lower(), words.lower())
@@ -84,7 +88,9 @@ def test_wait_conditions(d):
     d.api.delete("/containers/" + container)
     threads[1].join(10)
     equal(results.get("removed"), 137)
-    raises(400, d.api.post, "/containers/%s/wait" % d.create(["true"]), condition="sometimes", text="invalid condition: \"sometimes\"")
+    raises(
+        400, d.api.post, "/containers/%s/wait" % d.create(["true"]), condition="sometimes", text='invalid condition: "sometimes"'
+    )
 
 
 def test_wait_answers_its_head_at_once(d):
@@ -99,8 +105,11 @@ def test_wait_answers_its_head_at_once(d):
 def test_names(d):
     container = d.create(["true"], name="one")
     message = raises(409, d.create, ["true"], name="one")
-    contains(message, 'Conflict. The container name "/one" is already in use by container "%s". You have to remove (or rename) that '
-                      "container to be able to reuse that name." % container)
+    contains(
+        message,
+        'Conflict. The container name "/one" is already in use by container "%s". You have to remove (or rename) that '
+        "container to be able to reuse that name." % container,
+    )
     for bad in ("a", "-x", "a b", "a/b", "ü", "../x"):
         contains(raises(400, d.create, ["true"], name=bad), "Invalid container name")
     equal(d.inspect("one")["Id"], container)
@@ -123,7 +132,9 @@ def test_pause(d):
     state = d.state(container)
     equal((state["Status"], state["Paused"], state["Running"]), ("paused", True, True))
     raises(409, d.api.post, "/containers/%s/pause" % container, text="is already paused")
-    raises(409, d.api.post, "/containers/%s/exec" % container, {"Cmd": ["true"]}, text="is paused, unpause the container before exec")
+    raises(
+        409, d.api.post, "/containers/%s/exec" % container, {"Cmd": ["true"]}, text="is paused, unpause the container before exec"
+    )
     size = len(d.logs(container)[0])
     time.sleep(0.2)
     equal(len(d.logs(container)[0]), size)
@@ -180,12 +191,19 @@ def test_auto_remove(d):
     except ApiError as error:  # gone before we could wait
         equal(error.status, 404)
     eventually(lambda: not [row for row in d.api.get("/containers/json", all=True) if row["Id"] == container])
-    raises(400, d.create, ["true"], host={"AutoRemove": True, "RestartPolicy": {"Name": "always"}},
-           text="can't create 'AutoRemove' container with restart policy")
+    raises(
+        400,
+        d.create,
+        ["true"],
+        host={"AutoRemove": True, "RestartPolicy": {"Name": "always"}},
+        text="can't create 'AutoRemove' container with restart policy",
+    )
 
 
 def test_restart_policies(d):
-    limited = d.start_new(["sh", "-c", "echo again; exit 1"], host={"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2}})
+    limited = d.start_new(
+        ["sh", "-c", "echo again; exit 1"], host={"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2}}
+    )
     eventually(lambda: d.state(limited)["Status"] == "exited" and d.inspect(limited)["RestartCount"] == 2, "two retries", 20)
     equal(d.logs(limited)[0], b"again\n" * 3)
     equal(d.state(limited)["ExitCode"], 1)
@@ -224,11 +242,20 @@ def test_list_and_filters(d):
     equal(names(), ["one"])
     equal(names(all=True), ["three", "two", "one"])
     equal(names(limit=2), ["three", "two"])
-    for filters, wanted in (({"status": ["created"]}, ["two"]), ({"label": ["role"]}, ["two", "one"]), ({"label": ["role=web", "tier=1"]}, ["one"]),
-                            ({"exited": ["4"]}, ["three"]), ({"name": ["^/t"]}, ["three", "two"]), ({"id": [two[:20]]}, ["two"]),
-                            ({"ancestor": ["busybox"]}, ["three", "two", "one"]), ({"before": ["two"]}, ["one"]),
-                            ({"since": ["two"]}, ["three"]), ({"network": ["bridge"]}, ["three", "two", "one"]),
-                            ({"status": ["running", "exited"]}, ["three", "one"]), ({"name": ["nobody"]}, [])):
+    for filters, wanted in (
+        ({"status": ["created"]}, ["two"]),
+        ({"label": ["role"]}, ["two", "one"]),
+        ({"label": ["role=web", "tier=1"]}, ["one"]),
+        ({"exited": ["4"]}, ["three"]),
+        ({"name": ["^/t"]}, ["three", "two"]),
+        ({"id": [two[:20]]}, ["two"]),
+        ({"ancestor": ["busybox"]}, ["three", "two", "one"]),
+        ({"before": ["two"]}, ["one"]),
+        ({"since": ["two"]}, ["three"]),
+        ({"network": ["bridge"]}, ["three", "two", "one"]),
+        ({"status": ["running", "exited"]}, ["three", "one"]),
+        ({"name": ["nobody"]}, []),
+    ):
         equal(names(all=True, filters=filters), wanted, str(filters))
     raises(400, d.api.get, "/containers/json", filters={"colour": ["red"]}, text="invalid filter 'colour'")
     raises(400, d.api.get, "/containers/json", filters={"status": ["sleepy"]})
@@ -254,7 +281,9 @@ def test_prune_and_changes(d):
 
 def test_update(d):
     container = d.start_new(["sleep", "100"], host={"Memory": 64 << 20})
-    d.api.post("/containers/%s/update" % container, {"Memory": 96 << 20, "MemorySwap": 192 << 20,
-                                                     "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 4}})
+    d.api.post(
+        "/containers/%s/update" % container,
+        {"Memory": 96 << 20, "MemorySwap": 192 << 20, "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 4}},
+    )
     host = d.inspect(container)["HostConfig"]
     equal((host["Memory"], host["RestartPolicy"]), (96 << 20, {"Name": "on-failure", "MaximumRetryCount": 4}))

@@ -20,8 +20,13 @@ def test_streams_and_selection(d):
 
 def test_tail(d):
     ran = d.run(["sh", "-c", "for i in 1 2 3 4 5; do echo line$i; done"], keep=True)
-    for tail, wanted in (("2", b"line4\nline5\n"), ("all", b"line1\nline2\nline3\nline4\nline5\n"), ("0", b""),
-                         ("99", b"line1\nline2\nline3\nline4\nline5\n"), ("-1", b"line1\nline2\nline3\nline4\nline5\n")):
+    for tail, wanted in (
+        ("2", b"line4\nline5\n"),
+        ("all", b"line1\nline2\nline3\nline4\nline5\n"),
+        ("0", b""),
+        ("99", b"line1\nline2\nline3\nline4\nline5\n"),
+        ("-1", b"line1\nline2\nline3\nline4\nline5\n"),
+    ):
         equal(d.logs(ran.id, tail=tail)[0], wanted, "tail=" + tail)
 
 
@@ -86,7 +91,7 @@ def test_tty_has_no_frames(d):
 
 def test_bytes_survive(d):
     """What is not UTF-8 becomes U+FFFD in the json-file format; all else comes back as it was."""
-    text = "plain \"quoted\" back\\slash tab\t <&> \x01\x1f\x7f é 漢字 🚢 \u2028\u2029 end\n".encode()
+    text = 'plain "quoted" back\\slash tab\t <&> \x01\x1f\x7f é 漢字 🚢 \u2028\u2029 end\n'.encode()
     ran = d.run(["sh", "-c", "cat"], stdin=text + b"\r\n\n" + text * 50, keep=True)
     equal(ran.out, text + b"\r\n\n" + text * 50)
     equal(d.logs(ran.id)[0], text + b"\r\n\n" + text * 50)
@@ -105,7 +110,7 @@ def test_much_output(d):
     equal(len(ran.out), size)
     logged = d.logs(ran.id)[0]
     equal(logged == ran.out, True, "log and attached stream are the same")
-    equal(d.logs(ran.id, tail=3)[0], logged[logged.rstrip(b"\n").rfind(b"\n", 0, -80) + 1:][-len(d.logs(ran.id, tail=3)[0]):])
+    equal(d.logs(ran.id, tail=3)[0], logged[logged.rstrip(b"\n").rfind(b"\n", 0, -80) + 1 :][-len(d.logs(ran.id, tail=3)[0]) :])
 
 
 def test_rotation(d):
@@ -126,8 +131,11 @@ def test_rotation_on_disk(d):
     container = d.start_new(["sh", "-c", "yes | head -n 10000"], host=host)
     d.wait(container)
     path = d.inspect(container)["LogPath"]
-    sizes = {name: os.path.getsize(os.path.join(os.path.dirname(path), name)) for name in os.listdir(os.path.dirname(path))
-             if name.startswith(os.path.basename(path))}
+    sizes = {
+        name: os.path.getsize(os.path.join(os.path.dirname(path), name))
+        for name in os.listdir(os.path.dirname(path))
+        if name.startswith(os.path.basename(path))
+    }
     equal(len(sizes), 3, str(sizes))
     equal(max(sizes.values()) <= 165 * 1024, True, str(sizes))
 
@@ -145,8 +153,9 @@ def test_file_format(d):
 
 def test_driver_none_and_refusals(d):
     container = d.run(["echo", "gone"], host={"LogConfig": {"Type": "none"}}, keep=True).id
-    raises(501, d.api.get, "/containers/%s/logs" % container, stdout=True,
-           text="configured logging driver does not support reading")
+    raises(
+        501, d.api.get, "/containers/%s/logs" % container, stdout=True, text="configured logging driver does not support reading"
+    )
     raises(400, d.create, ["true"], host={"LogConfig": {"Type": "json-file", "Config": {"colour": "red"}}}, text="colour")
 
 

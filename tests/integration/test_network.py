@@ -69,8 +69,11 @@ def test_published_from_everywhere(d):
     outside = d.outside()
     container, settings = serve(d, [{"HostIp": "", "HostPort": "18080"}])
     contains(settings["Ports"]["8080/tcp"], {"HostIp": "0.0.0.0", "HostPort": "18080"})
-    for where, name, address in ((outside, "another host", "198.51.100.1"), (d.namespace, "the host's address", "198.51.100.1"),
-                                 (d.namespace, "loopback", "127.0.0.1")):
+    for where, name, address in (
+        (outside, "another host", "198.51.100.1"),
+        (d.namespace, "the host's address", "198.51.100.1"),
+        (d.namespace, "loopback", "127.0.0.1"),
+    ):
         equal(where.call(fetch, address, 18080), b"hello from holk\n", name)
     gateway = settings["Networks"]["bridge"]["Gateway"]
     equal(d.namespace.call(fetch, gateway, 18080), b"hello from holk\n", "the bridge's address")
@@ -124,8 +127,9 @@ def test_ephemeral_port_is_known_when_start_returns(d):
 
 def test_udp(d):
     outside = d.outside()
-    container = d.start_new(["probe", "udp-echo", "5353"], ExposedPorts={"5353/udp": {}},
-                            host={"PortBindings": {"5353/udp": [{"HostPort": "15353"}]}})
+    container = d.start_new(
+        ["probe", "udp-echo", "5353"], ExposedPorts={"5353/udp": {}}, host={"PortBindings": {"5353/udp": [{"HostPort": "15353"}]}}
+    )
     wait_listening(d, container, "udp", 5353)
 
     def ask(address):
@@ -140,7 +144,9 @@ def test_udp(d):
 
 def test_port_in_use(d):
     container, _ = serve(d, [{"HostIp": "", "HostPort": "18080"}], name="owner")
-    second = d.create(HTTPD, name="second", ExposedPorts={"8080/tcp": {}}, host={"PortBindings": {"8080/tcp": [{"HostPort": "18080"}]}})
+    second = d.create(
+        HTTPD, name="second", ExposedPorts={"8080/tcp": {}}, host={"PortBindings": {"8080/tcp": [{"HostPort": "18080"}]}}
+    )
     status, message = d.api.refused("POST", "/containers/second/start")
     equal(status, 500)
     contains(message, "18080")
@@ -218,9 +224,17 @@ def test_none_network(d):
 def test_network_of_another_container(d):
     container, _ = serve(d, [])
     mode = {"NetworkMode": "container:" + container}
-    equal(sh(d, "wget -qO- http://127.0.0.1:8080/index.html; hostname", host=mode).splitlines(), ["hello from holk", container[:12]])
-    raises(400, d.create, ["true"], host={**mode, "PortBindings": {"80/tcp": [{"HostPort": "1"}]}}, ExposedPorts={"80/tcp": {}},
-           text="conflicting options: port publishing and the container type network mode")
+    equal(
+        sh(d, "wget -qO- http://127.0.0.1:8080/index.html; hostname", host=mode).splitlines(), ["hello from holk", container[:12]]
+    )
+    raises(
+        400,
+        d.create,
+        ["true"],
+        host={**mode, "PortBindings": {"80/tcp": [{"HostPort": "1"}]}},
+        ExposedPorts={"80/tcp": {}},
+        text="conflicting options: port publishing and the container type network mode",
+    )
     raises(400, d.create, ["true"], host=mode, Hostname="x", text="conflicting options: hostname and the network mode")
     refused(d, {"NetworkMode": "container:nobody"}, "no such container: nobody")
     d.api.post("/containers/%s/stop" % container, t=0)
@@ -271,6 +285,10 @@ def test_firewall_is_made_again(d):
     serve(d, [{"HostIp": "", "HostPort": "18080"}])
     before = d.namespace.run("nft", "-j", "list", "tables")
     d.namespace.run("nft", "flush", "ruleset")
-    eventually(lambda: json.loads(d.namespace.run("nft", "-j", "list", "tables"))["nftables"][1:]
-               == json.loads(before)["nftables"][1:] or d.namespace.call(fetch, "127.0.0.1", 18080), "tables are back", 5)
+    eventually(
+        lambda: json.loads(d.namespace.run("nft", "-j", "list", "tables"))["nftables"][1:] == json.loads(before)["nftables"][1:]
+        or d.namespace.call(fetch, "127.0.0.1", 18080),
+        "tables are back",
+        5,
+    )
     eventually(lambda: d.namespace.call(fetch, "127.0.0.1", 18080) == b"hello from holk\n", "the port answers again", 5)

@@ -111,7 +111,11 @@ def test_r9_mount_points_are_made_inside_the_root(d):
                 equal(error.status in (400, 500), True, error.message)
             equal(canary(d), before, "%s %s" % (target, extra))
     equal(os.path.exists(d.directory + "/escaped"), False)
-    tar = fixtures.add_busybox(fixtures.Tar()).link("data", d.directory + "/canary").link("rel", "../../../../.." + d.directory + "/canary")
+    tar = (
+        fixtures.add_busybox(fixtures.Tar())
+        .link("data", d.directory + "/canary")
+        .link("rel", "../../../../.." + d.directory + "/canary")
+    )
     d.load(fixtures.docker_archive([tar.bytes()], ["r9:latest"]))
     for target in ("/data", "/data/new", "/rel/x"):
         try:
@@ -143,16 +147,38 @@ def test_r10_inheritable_capabilities(d):
 
 
 def test_r11_cgroup_files(d):
-    ran = d.run(["sh", "-c", "for f in $(find /sys/fs/cgroup -name release_agent -o -name cgroup.procs -o -name memory.max 2>/dev/null); do echo 1 2>/dev/null >$f "
-                             "&& echo wrote $f; done; for m in /sys/fs/cgroup /sys/fs/cgroup/*; do mkdir $m/new 2>/dev/null && echo made $m; done; true"])
+    ran = d.run(
+        [
+            "sh",
+            "-c",
+            "for f in $(find /sys/fs/cgroup -name release_agent -o -name cgroup.procs -o -name memory.max 2>/dev/null); do echo 1 2>/dev/null >$f "
+            "&& echo wrote $f; done; for m in /sys/fs/cgroup /sys/fs/cgroup/*; do mkdir $m/new 2>/dev/null && echo made $m; done; true",
+        ]
+    )
     equal((ran.code, ran.out), (0, b""), repr(ran))
 
 
 def test_r13_masks(d):
     """Everything that Docker masks reads empty or fails; what is read-only stays so; nothing can be unmounted."""
-    masked = ["/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
-              "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware"]
-    text = sh(d, "for p in %s; do if [ -d $p ]; then ls -A $p | wc -l; elif [ -e $p ]; then head -c 10 $p | wc -c; else echo 0; fi; done" % " ".join(masked))
+    masked = [
+        "/proc/acpi",
+        "/proc/asound",
+        "/proc/interrupts",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/sys/devices/virtual/powercap",
+        "/sys/firmware",
+    ]
+    text = sh(
+        d,
+        "for p in %s; do if [ -d $p ]; then ls -A $p | wc -l; elif [ -e $p ]; then head -c 10 $p | wc -c; else echo 0; fi; done"
+        % " ".join(masked),
+    )
     equal(text.split(), ["0"] * len(masked))
     row = d.inspect(d.create(["true"]))["HostConfig"]
     equal(set(masked) - set(row["MaskedPaths"]), set())
@@ -160,7 +186,12 @@ def test_r13_masks(d):
     for path in ["/proc/kcore", "/proc/timer_list", "/sys/firmware", "/proc/sys"]:
         ran = d.run(["umount", path])
         equal(ran.code != 0, True, path)
-    for path in ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/panic", "/sys/kernel/uevent_helper", "/proc/sys/vm/drop_caches"):
+    for path in (
+        "/proc/sys/kernel/core_pattern",
+        "/proc/sys/kernel/panic",
+        "/sys/kernel/uevent_helper",
+        "/proc/sys/vm/drop_caches",
+    ):
         ran = d.run(["sh", "-c", "echo x >%s" % path])
         equal(ran.code != 0, True, path)
 
@@ -174,7 +205,9 @@ def test_r15_dangerous_calls(d):
 
 
 def test_r16_devices(d):
-    ran = d.run(["sh", "-c", "mknod /raw b %d %d && head -c 1 /raw" % ((os.stat("/").st_dev >> 8) & 0xfff, os.stat("/").st_dev & 0xff)])
+    ran = d.run(
+        ["sh", "-c", "mknod /raw b %d %d && head -c 1 /raw" % ((os.stat("/").st_dev >> 8) & 0xFFF, os.stat("/").st_dev & 0xFF)]
+    )
     contains(ran.err, b"Operation not permitted")
     ran = d.run(["sh", "-c", "mknod /mem c 1 1 && head -c 1 /mem"])
     contains(ran.err, b"Operation not permitted")
@@ -199,15 +232,30 @@ def test_a8_no_abstract_sockets(d):
         equal((stat.S_IMODE(info.st_mode) & 0o077, info.st_uid), (0, 0), path)
         equal(stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode), 0o700)
         equal(d.exec(container, ["ls", path]).code, 1)
-        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "python3", "-c",
-                               "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect(%r)" % path], stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [
+                "setpriv",
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                "python3",
+                "-c",
+                "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect(%r)" % path,
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         contains(done.stderr, "PermissionError")
 
 
 def test_a22_copy_up_follows_no_link(d):
     """CVE-2022-23648: an image whose VOLUME is a link to somewhere on the host."""
     before = canary(d)
-    tar = fixtures.add_busybox(fixtures.Tar()).link("v", "/../../../../../.." + d.directory + "/canary").link("w", "../../../.." + d.directory)
+    tar = (
+        fixtures.add_busybox(fixtures.Tar())
+        .link("v", "/../../../../../.." + d.directory + "/canary")
+        .link("w", "../../../.." + d.directory)
+    )
     d.load(fixtures.docker_archive([tar.bytes()], ["a22:latest"], Volumes={"/v": {}, "/w/canary": {}, "/../../x": {}}))
     try:
         ran = d.run(["sh", "-c", "cat /v/file /w/canary/file 2>/dev/null; true"], image="a22")

@@ -30,10 +30,19 @@ def test_mount_structs(d):
     equal(sh(d, "touch /m/x; ls /m", host={"Mounts": [{"Type": "bind", "Source": source, "Target": "/m"}]}), "x\n")
     ran = d.run(["touch", "/m/y"], host={"Mounts": [{"Type": "bind", "Source": source, "Target": "/m", "ReadOnly": True}]})
     contains(ran.err, b"Read-only file system")
-    refused(d, {"Mounts": [{"Type": "bind", "Source": source + "/none", "Target": "/m"}]},
-            "bind source path does not exist: %s/none" % source.lower())
-    equal(sh(d, "df -k /t | tail -1 | awk '{print $2}'; stat -c %a /t", host={
-        "Mounts": [{"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": 4 << 20, "Mode": 0o700}}]}).split(), ["4096", "700"])
+    refused(
+        d,
+        {"Mounts": [{"Type": "bind", "Source": source + "/none", "Target": "/m"}]},
+        "bind source path does not exist: %s/none" % source.lower(),
+    )
+    equal(
+        sh(
+            d,
+            "df -k /t | tail -1 | awk '{print $2}'; stat -c %a /t",
+            host={"Mounts": [{"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": 4 << 20, "Mode": 0o700}}]},
+        ).split(),
+        ["4096", "700"],
+    )
     refused(d, {"Mounts": [{"Type": "colour", "Target": "/t"}]}, "mount type unknown")
     refused(d, {"Mounts": [{"Type": "volume", "Target": ""}]}, "field Target must not be empty")
 
@@ -63,7 +72,11 @@ def test_named_volume(d):
 
 def test_copy_up(d):
     """What the image has at a volume's place is copied in, once, with owners and modes."""
-    tar = fixtures.add_busybox(fixtures.Tar()).dir("seed", 0o750, uid=1000, gid=33).add("seed/file", data="seed\n", mode=0o640, uid=1000, gid=33)
+    tar = (
+        fixtures.add_busybox(fixtures.Tar())
+        .dir("seed", 0o750, uid=1000, gid=33)
+        .add("seed/file", data="seed\n", mode=0o640, uid=1000, gid=33)
+    )
     tar.link("seed/link", "file").dir("seed/sub", 0o711).add("seed/sub/x", data="x")
     d.load(fixtures.docker_archive([tar.bytes()], ["seeded:latest"], Volumes={"/seed": {}}))
     look = "stat -c '%a %u %g %n' /seed /seed/file /seed/sub; readlink /seed/link; cat /seed/file /seed/sub/x"
@@ -120,7 +133,10 @@ def test_volume_endpoints(d):
 
 def test_image_files_are_not_changed_by_containers(d):
     d.run(["sh", "-c", "rm -rf /etc/group /home; echo x >/bin/newfile; chmod 000 /etc/passwd"])
-    equal(sh(d, "ls /etc/group; ls -d /home/alice; ls /bin/newfile 2>/dev/null || stat -c %a /etc/passwd"), "/etc/group\n/home/alice\n644\n")
+    equal(
+        sh(d, "ls /etc/group; ls -d /home/alice; ls /bin/newfile 2>/dev/null || stat -c %a /etc/passwd"),
+        "/etc/group\n/home/alice\n644\n",
+    )
 
 
 @options(timeout=120)

@@ -6,7 +6,7 @@ import threading
 import time
 
 import leaks
-from harness import Daemon, contains, equal, eventually, options
+from harness import contains, equal, eventually, options
 
 WRITER = "i=0; while [ ! -e /stop ]; do i=$((i+1)); echo line $i; echo err $i >&2; %s; done; exit %d"
 
@@ -84,8 +84,12 @@ def busy(d, short, number, code):
     """Work in flight when the daemon dies: a container that may be half created, half started, half removed."""
     name = "short%d" % number
     try:
-        container = d.api.post("/containers/create", {"Image": "busybox", "Cmd": ["sh", "-c", "echo %s; exit %d" % (name, code)]},
-                               name=name, timeout=20)["Id"]
+        container = d.api.post(
+            "/containers/create",
+            {"Image": "busybox", "Cmd": ["sh", "-c", "echo %s; exit %d" % (name, code)]},
+            name=name,
+            timeout=20,
+        )["Id"]
         short[name] = (container, code, False)
         d.api.post("/containers/%s/start" % container, timeout=20)
         short[name] = (container, code, True)
@@ -122,14 +126,19 @@ def test_kill_the_daemon_300_times(d):
 def test_kill_during_pull_and_build_work(d):
     """Loads and imports that are cut off leave nothing half-made."""
     import fixtures
-    archive = fixtures.docker_archive([fixtures.add_busybox(fixtures.Tar()).add("big", data=os.urandom(8 << 20)).bytes()], ["big:1"])
+
+    archive = fixtures.docker_archive(
+        [fixtures.add_busybox(fixtures.Tar()).add("big", data=os.urandom(8 << 20)).bytes()], ["big:1"]
+    )
     chance = random.Random(7)
     for _ in range(8):
+
         def load():
             try:
                 d.load(archive)
             except (OSError, AssertionError, ValueError):
                 pass
+
         thread = threading.Thread(target=load)
         thread.start()
         time.sleep(chance.random() * 0.15)
@@ -213,13 +222,17 @@ def test_exec_client_survives(d):
 
 def test_published_port_survives(d):
     from test_network import fetch, serve
+
     container, _ = serve(d, [{"HostIp": "", "HostPort": "18080"}])
     d.kill()
     equal(d.namespace.call(fetch, "127.0.0.1", 18080), b"hello from holk\n")
     d.start()
     equal(d.namespace.call(fetch, "127.0.0.1", 18080), b"hello from holk\n")
-    status, message = d.api.refused("POST", "/containers/%s/start" % d.create(
-        ["true"], ExposedPorts={"1/tcp": {}}, host={"PortBindings": {"1/tcp": [{"HostPort": "18080"}]}}))
+    status, message = d.api.refused(
+        "POST",
+        "/containers/%s/start"
+        % d.create(["true"], ExposedPorts={"1/tcp": {}}, host={"PortBindings": {"1/tcp": [{"HostPort": "18080"}]}}),
+    )
     contains(message, "port is already allocated")
     d.remove(container)
 
@@ -227,6 +240,7 @@ def test_published_port_survives(d):
 @options(timeout=1200, long=True)
 def test_soak(d):
     """Ten minutes of everything at once: no growth of memory, fds or files."""
+
     def size():
         with open("/proc/%d/smaps_rollup" % d.process.pid) as file:
             pss = [int(line.split()[1]) for line in file if line.startswith("Pss:")][0]
@@ -247,5 +261,7 @@ def test_soak(d):
         thread.start()
     for thread in threads:
         thread.join()
-    after = eventually(lambda: (lambda now: now if now[0] < before[0] + 2048 and now[1] <= before[1] + 2 else None)(size()), "%s" % (before,), 40)
+    after = eventually(
+        lambda: (lambda now: now if now[0] < before[0] + 2048 and now[1] <= before[1] + 2 else None)(size()), "%s" % (before,), 40
+    )
     equal(bool(after), True)

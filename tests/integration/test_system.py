@@ -29,8 +29,16 @@ def test_version_and_info(d):
     equal(version["Os"], "linux")
     contains([part["Name"] for part in version["Components"]], "Engine")
     info = d.api.get("/info")
-    for name, value in {"Driver": "overlay2", "OSType": "linux", "LoggingDriver": "json-file", "Images": 1, "Containers": 0,
-                        "DefaultRuntime": "runc", "MemoryLimit": True, "PidsLimit": True}.items():
+    for name, value in {
+        "Driver": "overlay2",
+        "OSType": "linux",
+        "LoggingDriver": "json-file",
+        "Images": 1,
+        "Containers": 0,
+        "DefaultRuntime": "runc",
+        "MemoryLimit": True,
+        "PidsLimit": True,
+    }.items():
         equal(info[name], value, name)
     contains([row for row in info["SecurityOptions"] if "seccomp" in row], "name=seccomp,profile=builtin")
     equal(info["NCPU"] > 0 and info["MemTotal"] > 1 << 20, True)
@@ -56,8 +64,11 @@ def test_unknown_endpoints(d):
         equal((status, message), (404, "page not found"), path)
     status, message = d.api.refused("GET", "/services")
     equal(status, 503)
-    contains(message, "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm "
-                      "and try again.")
+    contains(
+        message,
+        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm '
+        "and try again.",
+    )
 
 
 def test_events(d):

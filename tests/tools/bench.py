@@ -27,16 +27,55 @@ def main():
     with harness.Daemon(build=arguments.build, base=False, start=False) as daemon:
         daemon.args = ["--pidfile", daemon.directory + "/pid"]
         daemon.start()
-        launch = " ".join([daemon.build + "/daemon/holkd", "-H", "unix://{sock}", "--data-root", "{state}", "--exec-root", "{state}-exec",
-                           "--cgroup-parent", daemon.cgroup_parent + "/launched", "--config-file", daemon.config_file()])
+        launch = " ".join(
+            [
+                daemon.build + "/daemon/holkd",
+                "-H",
+                "unix://{sock}",
+                "--data-root",
+                "{state}",
+                "--exec-root",
+                "{state}-exec",
+                "--cgroup-parent",
+                daemon.cgroup_parent + "/launched",
+                "--config-file",
+                daemon.config_file(),
+            ]
+        )
         command = daemon.namespace.command(
-            sys.executable, "-B", ROOT + "/tests/bench/bench.py", "holk=" + daemon.socket, *arguments.others, "--work", work,
-            "--rootfs", fixtures.base_tar(), "--docker", docker, "--registry", registry + " serve", "--pid", "holk=%s/pid" % daemon.directory,
-            "--helpers", "holk=holk-monitor", "--cli", "holk=" + daemon.build + "/cli/holk", "--api", "1.51", "--reps", arguments.reps,
-            "--launch", "holk=" + launch, "--state", "holk=%s/launched" % daemon.directory)
+            sys.executable,
+            "-B",
+            ROOT + "/tests/bench/bench.py",
+            "holk=" + daemon.socket,
+            *arguments.others,
+            "--work",
+            work,
+            "--rootfs",
+            fixtures.base_tar(),
+            "--docker",
+            docker,
+            "--registry",
+            registry + " serve",
+            "--pid",
+            "holk=%s/pid" % daemon.directory,
+            "--helpers",
+            "holk=holk-monitor",
+            "--cli",
+            "holk=" + daemon.build + "/cli/holk",
+            "--api",
+            "1.51",
+            "--reps",
+            arguments.reps,
+            "--launch",
+            "holk=" + launch,
+            "--state",
+            "holk=%s/launched" % daemon.directory
+        )
         command += ["--only", arguments.only] if arguments.only else []
         command += ["--json", arguments.json] if arguments.json else []
-        status = subprocess.run(command, env={**os.environ, "DOCKER_CONFIG": os.path.dirname(os.path.dirname(docker)) + "/config"}).returncode
+        status = subprocess.run(
+            command, env={**os.environ, "DOCKER_CONFIG": os.path.dirname(os.path.dirname(docker)) + "/config"}
+        ).returncode
     print("1 passed, 0 failed" if status == 0 else "0 passed, 1 failed")
     return status
 

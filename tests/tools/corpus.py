@@ -42,9 +42,14 @@ def choose(everything):
 
 def bases():
     """NAME=TAR of both base images; made once and kept."""
+
     def make(part):
-        subprocess.run([CORPUS + "/make-base", part, "--debian"], check=True, stdout=subprocess.DEVNULL,
-                       env={**os.environ, "PATH": os.path.dirname(fixtures.busybox()) + ":" + os.environ["PATH"]})
+        subprocess.run(
+            [CORPUS + "/make-base", part, "--debian"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PATH": os.path.dirname(fixtures.busybox()) + ":" + os.environ["PATH"]},
+        )
 
     path = fixtures.locked_make("corpus-bases", make)
     return ["busybox=%s/bb.tar" % path, "debian:12=%s/deb12.tar" % path]
@@ -59,12 +64,15 @@ def main():
     arguments = parser.parse_args()
     names = arguments.cases or choose(arguments.all)
     with harness.Daemon(build=arguments.build, base=False) as daemon:
-        command = daemon.namespace.command(CORPUS + "/check", "--socket", daemon.socket, "--builder", "api", "--quiet",
-                                           "--jobs", arguments.jobs)
+        command = daemon.namespace.command(
+            CORPUS + "/check", "--socket", daemon.socket, "--builder", "api", "--quiet", "--jobs", arguments.jobs
+        )
         for base in bases():
             command += ["--base", base]
         daemon.watch.allowed_pids.add(os.getpid())
-        done = subprocess.run(command + names, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(
+            command + names, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
     print(re.sub(r"(?m)^(\d+ skipped\n)?\d+ passed, \d+ failed\n", "", done.stdout), end="")
     counts = re.findall(r"(?m)^(\d+) passed, (\d+) failed", done.stdout)
     skipped = re.findall(r"(?m)^(\d+) skipped", done.stdout)

@@ -26,12 +26,25 @@ def main():
     with open(sys.argv[1], "rb") as file:
         data = file.read()
     for offset in range(0, len(data) - SIZE + 1, SIZE):
-        (_, kind, number, when, pid, code, signal, flags, ticks, count, delay, restarts, exec_id, _, text) = LAYOUT.unpack_from(data, offset)
+        (_, kind, number, when, pid, code, signal, flags, ticks, count, delay, restarts, exec_id, _, text) = LAYOUT.unpack_from(
+            data, offset
+        )
         stamp = time.strftime("%H:%M:%S", time.gmtime(when // 10**9)) + ".%06d" % (when % 10**9 // 1000)
-        fields = {"pid": pid, "exit_code": code if names.get(kind) == "exit" or code else 0, "signal": signal, "flags": flags, "start_ticks": ticks,
-                  "count": count, "delay_ms": delay, "restarts": restarts, "exec": exec_id.rstrip(b"\0").decode(errors="replace"),
-                  "text": text.rstrip(b"\0").decode(errors="replace")}
-        print(number, stamp, names.get(kind, kind), *("%s=%s" % pair for pair in fields.items() if pair[1] or pair[0] == "exit_code"))
+        fields = {
+            "pid": pid,
+            "exit_code": code if names.get(kind) == "exit" or code else 0,
+            "signal": signal,
+            "flags": flags,
+            "start_ticks": ticks,
+            "count": count,
+            "delay_ms": delay,
+            "restarts": restarts,
+            "exec": exec_id.rstrip(b"\0").decode(errors="replace"),
+            "text": text.rstrip(b"\0").decode(errors="replace"),
+        }
+        print(
+            number, stamp, names.get(kind, kind), *("%s=%s" % pair for pair in fields.items() if pair[1] or pair[0] == "exit_code")
+        )
     if len(data) % SIZE:
         print("torn: %d bytes" % (len(data) % SIZE))
     return 0

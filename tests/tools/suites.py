@@ -21,7 +21,10 @@ class Count:
 
     def add(self, other):
         self.passed, self.failed, self.skipped = (
-            self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+        )
 
     def __str__(self):
         return "%d passed, %d failed%s" % (self.passed, self.failed, ", %d skipped" % self.skipped if self.skipped else "")
@@ -79,12 +82,27 @@ def count_unit_log(path):
 
 def unit(patterns):
     build_debug()
-    command = ["meson", "test", "-C", DEBUG, "--no-rebuild", "--suite", "unit", "--quiet", "--print-errorlogs", "--timeout-multiplier", "4", *patterns]
+    command = [
+        "meson",
+        "test",
+        "-C",
+        DEBUG,
+        "--no-rebuild",
+        "--suite",
+        "unit",
+        "--quiet",
+        "--print-errorlogs",
+        "--timeout-multiplier",
+        "4",
+        *patterns,
+    ]
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
     log = DEBUG + "/meson-logs/testlog.json"
     if os.path.exists(log):
         os.unlink(log)
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+    )
     count = count_unit_log(log) if os.path.exists(log) else Count(failed=1)
     if done.returncode and not count.failed:
         count.failed = 1
@@ -141,8 +159,14 @@ def corpus(patterns):
 def fuzz(iterations):
     """The fuzz targets under sanitizers."""
     build_debug()
-    done = subprocess.run([DEBUG + "/tests/fuzz/fuzz", "--iterations", str(iterations)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace")
+    done = subprocess.run(
+        [DEBUG + "/tests/fuzz/fuzz", "--iterations", str(iterations)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
     good, bad = (len(re.findall(word, done.stdout, re.MULTILINE)) for word in (r"^ok\b", r"^not ok\b"))
     if done.returncode and not bad:
         bad = 1
