@@ -323,18 +323,29 @@ static uint64_t forget_facts(struct launching *l)
     return ticket;
 }
 
+/* Its addresses and ports must be on disk before it can run: a daemon killed in between would give them to somebody else. */
+static int network_up(struct launching *l, uint64_t *ret_ticket, struct err *err)
+{
+    if (container_network_up(l->container, &l->netns_fd, err) < 0)
+        return -1;
+    mutex_lock(&l->engine->lock);
+    container_save_record_locked(l->container, ret_ticket);
+    mutex_unlock(&l->engine->lock);
+    return 0;
+}
+
 static int launch(struct launching *l, struct err *err)
 {
     struct container *container = l->container;
-    uint64_t ticket = forget_facts(l);
-    if (join_namespaces(l, err) < 0 || container_network_up(container, &l->netns_fd, err) < 0 || write_etc(container, err) < 0 || make_plan(l, err) < 0 ||
+    uint64_t forgotten = forget_facts(l), saved = 0;
+    if (join_namespaces(l, err) < 0 || network_up(l, &saved, err) < 0 || write_etc(container, err) < 0 || make_plan(l, err) < 0 ||
         spawn_monitor(l, err) < 0 || hello(l->sock, err) < 0)
         return -1;
     mutex_lock(&l->engine->lock);
     container->monitor_alive = true;
     container->monitor_ended = false;
     mutex_unlock(&l->engine->lock);
-    if (send_parked(l, err) < 0 || db_wait(l->engine->db, ticket, err) < 0)
+    if (send_parked(l, err) < 0 || db_wait(l->engine->db, forgotten, err) < 0 || db_wait(l->engine->db, saved, err) < 0)
         return -1;
     return send_start(l, err);
 }
@@ -355,10 +366,6 @@ int container_launch_extra(struct container *container, struct container_start_e
             give_listeners(&l);
         (void)facts_sync(container);
         facts_watch(container, take_fd(&l.sock));
-        uint64_t ticket;
-        mutex_lock(&l.engine->lock);
-        container_save_record_locked(container, &ticket);
-        mutex_unlock(&l.engine->lock);
     }
     extra->exit_code = l.extra.exit_code;
     launching_done(&l);
