@@ -89,7 +89,8 @@ static int unstub_one(struct view *view, const char *path, struct err *err)
     struct view_dir *parent;
     if (view_resolve(view, path, false, &at, err) < 0)
         return -1;
-    if (!view_at_found(&at))
+    AUTO_FREE char *real = view_at_is_dir(&at) ? view_path(at.dir, NULL) : view_path(at.dir, at.rest[0]);
+    if (!view_at_found(&at) || !str_eq(real, path)) /* gone, or behind a link that the command has made */
         return 0;
     parent = view_at_is_dir(&at) ? at.dir->parent : at.dir;
     name = view_at_is_dir(&at) ? at.dir->name : at.rest[0];

@@ -515,6 +515,10 @@ TEST(stubs)
     PLANT(bench.upper_fd, "a/b/c/used");
     CHECK_INT(copy_unstub(&bench.copying, &err), 0);
     CHECK_LIST(bench.upper_fd, "a/ a/b/ a/b/c/ a/b/c/used etc/ etc/more");
+    CHECK_INT(path_remove_tree_at(bench.upper_fd, "a"), 0);
+    PLANT(bench.upper_fd, "a/b -> ../etc", "etc/c/"); /* what the command put in their place is not ours */
+    CHECK_INT(copy_unstub(&bench.copying, &err), 0);
+    CHECK_LIST(bench.upper_fd, "a/ a/b->../etc etc/ etc/c/ etc/more");
     bench.params.sources = NULL;
 }
 
