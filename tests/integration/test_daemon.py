@@ -308,6 +308,38 @@ def test_data_root_on_overlay_is_refused(d):
     contains(done.stdout, "overlay")
 
 
+@options(base=False)
+def test_database_that_cannot_be_used(d):
+    """Corrupt, or of a newer release: a refusal in one sentence, and the file is left as it is."""
+    equal(d.stop(), 0)
+    path = d.data_root + "/holk.db"
+    with open(path, "rb") as file:
+        whole = file.read()
+    newer = bytearray(whole)
+    newer[60:64] = (9999).to_bytes(4, "big")  # sqlite's user_version
+    for content, words in (
+        (b"no database at all" * 500, "holk.db"),
+        (whole[:100] + b"\xff" * (len(whole) - 100), "holk.db"),
+        (bytes(newer), "newer"),
+    ):
+        for name in ("-wal", "-shm"):
+            if os.path.exists(path + name):
+                os.unlink(path + name)
+        with open(path, "wb") as file:
+            file.write(content)
+        done = subprocess.run(
+            d.namespace.command(*d.command()), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20
+        )
+        equal(done.returncode, 1, done.stdout)
+        contains(done.stdout, words)
+        equal(len(done.stdout.strip().splitlines()), 1, done.stdout)
+        with open(path, "rb") as file:
+            equal(file.read() == content, True, "the file is untouched")
+    with open(path, "wb") as file:
+        file.write(whole)
+    d.start()
+
+
 def test_pidfile_and_tcp():
     with Daemon(base=False, start=False) as d:
         d.args = ["--pidfile", d.directory + "/pid", "-H", "tcp://127.0.0.1:2375"]
