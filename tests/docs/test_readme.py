@@ -20,10 +20,9 @@ mount --bind "$BOX/etc" /etc/holk
 mount --bind "$BOX/log" /var/log
 cd "$BOX/work"
 for entry in "$ROOT"/* "$ROOT"/.ci; do ln -s "$entry" .; done
+trap 'set +ex; holk rm -f $(holk ps -aq) 2>/dev/null; kill %%1; wait' EXIT
 set -x
 %s
-set +x
-kill %%1; wait
 """
 
 
