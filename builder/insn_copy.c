@@ -136,7 +136,8 @@ static int read_target(struct build_stage *stage, const struct instruction *insn
     if (stage_expand(stage, insn->args[strv_length(insn->args) - 1], &written, err) < 0)
         return -1;
     buf_printf(shown, " %s", written);
-    copy->target_is_dir = !*written || str_eq(written, ".") || str_ends(written, "/");
+    copy->target_is_dir = !*written || str_eq(written, ".") || str_ends(written, "/") ||
+                          str_ends(written, "/.");
     AUTO_FREE char *joined = stage_path(stage, written);
     char *path = path_clean(joined);
     copy->target = copy->target_is_dir && !str_eq(path, "/") ? str_format("%s/", path) : xstrdup(path);
