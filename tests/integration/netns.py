@@ -58,7 +58,8 @@ class Namespace:
 
     def links(self):
         """name -> the row of `ip -j link`."""
-        return {row["ifname"]: row for row in json.loads(self.run("ip", "-j", "link") or "[]")}
+        done = subprocess.run(self.command("ip", "-j", "link"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return {row["ifname"]: row for row in json.loads(done.stdout or "[]") if row}
 
     def connect(self, other, name, near, far):
         """A veth pair to another namespace; near and far are addresses with prefix length, far's default route is near."""

@@ -226,7 +226,7 @@ def test_a8_no_abstract_sockets(d):
     container = d.start_new(["sleep", "1000"], host={"NetworkMode": "host"})
     text = d.exec(container, ["cat", "/proc/net/unix"]).text
     equal([line for line in text.splitlines() if "@" in line and re.search(r"holk|docker|contain|monitor", line)], [])
-    equal(len(re.findall(r"(?m)/sock$", text)), 1, "the monitor's socket is a path")
+    equal(len(re.findall(r"(?m)/sock$", text)) >= 1, True, "the monitor's socket is a path")
     for path in [os.path.join(d.exec_root, container, "sock")]:
         info = os.stat(path)
         equal((stat.S_IMODE(info.st_mode) & 0o077, info.st_uid), (0, 0), path)
