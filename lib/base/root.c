@@ -36,37 +36,69 @@ int root_open_beneath(int root_fd, const char *path, int flags, mode_t mode)
     return open_how(root_fd, *path ? path : ".", flags, mode, RESOLVE_BENEATH);
 }
 
-/* Each step is resolved inside the root by the kernel, so an existing link is followed there and a missing directory is made on a
- * verified parent. */
-int root_mkdirs(int root_fd, const char *path, mode_t mode)
+#define DANGLING_MAX 40
+
+static int make_steps(int root_fd, const char *path, mode_t mode, int links);
+
+/* name in at (whose path is before) is a link to what is not there: that is made, inside the root like all else. */
+static int make_link_target(int root_fd, int at, const char *before, const char *name, mode_t mode, int links)
 {
-    AUTO_FREE char *done = xcalloc(1, strlen(path) * 2 + 2);
+    char target[4096];
+    ssize_t length = readlinkat(at, name, target, sizeof target - 1);
+    if (length < 0)
+        return errno == EINVAL ? -ENOENT : -errno;
+    if (links == 0)
+        return -ELOOP;
+    target[length] = '\0';
+    AUTO_FREE char *path = str_format("%s/%s", target[0] == '/' ? "" : before, target);
+    return make_steps(root_fd, path, mode, links - 1);
+}
+
+/* One step: the directory `name` of `at`; done is its path, before that of at. */
+static int make_step(int root_fd, int at, const char *before, const char *name, mode_t mode, int links)
+{
+    AUTO_FREE char *done = str_format("%s/%s", before, name);
+    int fd = root_open(root_fd, done, O_PATH | O_DIRECTORY, 0);
+    if (fd != -ENOENT)
+        return fd;
+    if (mkdirat(at, name, mode) < 0) {
+        if (errno != EEXIST)
+            return -errno;
+        fd = root_open(root_fd, done, O_PATH | O_DIRECTORY, 0); /* somebody else was quicker */
+        return fd == -ENOENT ? make_link_target(root_fd, at, before, name, mode, links) : fd;
+    }
+    return root_open(root_fd, done, O_PATH | O_DIRECTORY, 0);
+}
+
+static int make_steps(int root_fd, const char *path, mode_t mode, int links)
+{
+    AUTO_FREE char *before = xstrdup("");
     AUTO_FD int at = root_open(root_fd, ".", O_PATH | O_DIRECTORY, 0);
-    if (at < 0)
-        return at;
-    while (*path) {
+    while (at >= 0 && *path) {
         size_t length = strcspn(path, "/");
         if (length == 0) {
             path++;
             continue;
         }
-        size_t used = strlen(done);
         AUTO_FREE char *name = xstrndup(path, length);
-        done[used] = '/';
-        memcpy(done + used + 1, path, length);
-        done[used + 1 + length] = '\0';
-        int next = root_open(root_fd, done, O_PATH | O_DIRECTORY, 0);
-        if (next == -ENOENT && mkdirat(at, name, mode) < 0 && errno != EEXIST)
-            return -errno;
-        if (next == -ENOENT)
-            next = root_open(root_fd, done, O_PATH | O_DIRECTORY, 0);
+        int next = make_step(root_fd, at, before, name, mode, links);
         if (next < 0)
             return next;
         fd_close(at);
         at = next;
+        char *longer = str_format("%s/%s", before, name);
+        free(before);
+        before = longer;
         path += length;
     }
     return take_fd(&at);
+}
+
+/* Each step is resolved inside the root by the kernel, so an existing link is followed there and a missing directory is made on a
+ * verified parent. */
+int root_mkdirs(int root_fd, const char *path, mode_t mode)
+{
+    return make_steps(root_fd, path, mode, DANGLING_MAX);
 }
 
 int root_open_parent(int root_fd, const char *path, bool make, const char **ret_name)
