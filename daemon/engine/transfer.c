@@ -1,4 +1,4 @@
-/* load, save, import, commit, export, diff: each a worker's stream and the engine's records. */
+/* load, save, export, diff: each a worker's stream and the engine's records. */
 #include "daemon/engine/transfer.h"
 
 #include "daemon/engine/config.h"
@@ -46,7 +46,7 @@ char *image_config_text(const struct oci_image *config)
     return codec_encode_dup(&oci_image_type, config);
 }
 
-static struct store_lease *new_lease(struct engine *engine, const char *what)
+struct store_lease *lease_begin(struct engine *engine, const char *what)
 {
     mutex_lock(&engine->lock);
     struct store_lease *lease = store_lease_new(engine->store, what);
@@ -54,7 +54,7 @@ static struct store_lease *new_lease(struct engine *engine, const char *what)
     return lease;
 }
 
-static void end_lease(struct engine *engine, struct store_lease *lease)
+void lease_end(struct engine *engine, struct store_lease *lease)
 {
     mutex_lock(&engine->lock);
     store_lease_free(lease);
@@ -63,7 +63,7 @@ static void end_lease(struct engine *engine, struct store_lease *lease)
     store_sweep(engine->store);
 }
 
-static void pin(struct engine *engine, struct store_lease *lease, const char *digest)
+void lease_pin(struct engine *engine, struct store_lease *lease, const char *digest)
 {
     mutex_lock(&engine->lock);
     store_lease_pin(lease, digest);
@@ -105,13 +105,13 @@ static int on_layer(struct loading *loading, int sock, const struct job_message 
     if (job_decode(message, &job_load_layer_type, &layer, err) < 0)
         return -1;
     AUTO_FREE char *diff = path_join(layer.dir, "diff");
-    pin(engine, loading->lease, layer.diff_id);
+    lease_pin(engine, loading->lease, layer.diff_id);
     int result = store_layer_adopt(engine->store, loading->spool_fd, diff, layer.diff_id, layer.opaque, err);
     if (result == 0 && !str_empty(layer.recipe_file))
         result = store_recipe_adopt(engine->store, loading->spool_fd, layer.recipe_file, layer.diff_id, err);
     bool has_blob = result == 0 && !str_empty(layer.blob_file) && !str_empty(layer.blob_digest);
     if (has_blob) {
-        pin(engine, loading->lease, layer.blob_digest);
+        lease_pin(engine, loading->lease, layer.blob_digest);
         result = store_blob_adopt(engine->store, loading->spool_fd, layer.blob_file, layer.blob_digest, err);
     }
     if (result == 0) {
@@ -148,7 +148,7 @@ static int on_image(struct loading *loading, int sock, const struct job_message 
     if (job_decode(message, &job_load_image_type, &image, err) < 0)
         return -1;
     char **refs = canonical_names(image.tags);
-    pin(engine, loading->lease, image.config_digest);
+    lease_pin(engine, loading->lease, image.config_digest);
     int result = image_commit(engine, image.config, strlen(image.config), refs, image.parent, false, id, err);
     for (size_t i = 0; result == 0 && refs && refs[i]; i++) {
         AUTO_REFERENCE struct reference name;
@@ -195,7 +195,7 @@ int engine_image_load(struct engine *engine, int body_fd, bool quiet, struct sin
     if (store_tmp_make(engine->store, "load", &tmp, err) < 0)
         return -1;
     loading.spool_fd = openat(engine->data_fd, tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    loading.lease = new_lease(engine, "load");
+    loading.lease = lease_begin(engine, "load");
     int fds[] = { body_fd, loading.spool_fd };
     struct worker_call call = { .kind = "load", .params = &params, .fds = fds, .fd_count = 2, .arg = &loading, .on_progress = on_load_progress,
                                 .on_request = on_load_request, .client_fd = sink->client_fd };
@@ -203,7 +203,7 @@ int engine_image_load(struct engine *engine, int body_fd, bool quiet, struct sin
     if (done < 0 && err->kind != ERR_CANCELLED)
         done = progress_failed(&loading.progress, 0, err);
     (void)store_trash_put(engine->store, engine->data_fd, tmp);
-    end_lease(engine, loading.lease);
+    lease_end(engine, loading.lease);
     fd_close(loading.spool_fd);
     return done;
 }
@@ -324,7 +324,7 @@ int worker_to_sink(struct engine *engine, struct worker_call *call, const int *m
 int engine_image_save(struct engine *engine, char *const *names, struct sink *sink, struct err *err)
 {
     struct job_save params = { 0 };
-    struct store_lease *lease = new_lease(engine, "save");
+    struct store_lease *lease = lease_begin(engine, "save");
     int result = names && names[0] ? 0 : err_set(err, ERR_INVALID, "no image name given");
     for (size_t i = 0; result == 0 && names[i]; i++)
         result = add_saved(engine, names[i], &params, lease, err);
@@ -334,227 +334,6 @@ int engine_image_save(struct engine *engine, char *const *names, struct sink *si
     if (result == 0)
         result = worker_to_sink(engine, &call, NULL, 0, sink, err);
     codec_clear(&job_save_type, &params);
-    end_lease(engine, lease);
-    return result;
-}
-
-/* ---- new configs: import and commit ---- */
-
-/* The name a new image gets: none or one. */
-static int name_of(const char *repo, const char *tag, char ***ret, struct err *err)
-{
-    AUTO_REFERENCE struct reference ref = { 0 };
-    *ret = NULL;
-    if (str_empty(repo))
-        return 0;
-    AUTO_FREE char *text = str_empty(tag) ? xstrdup(repo) : str_format("%s:%s", repo, tag);
-    if (reference_parse(text, &ref, err) < 0)
-        return -1;
-    reference_tag_default(&ref);
-    strv_append_take(ret, reference_string(&ref));
-    return 0;
-}
-
-static void set_created(struct oci_image *config)
-{
-    char stamp[TIME_TEXT_SIZE];
-    time_format_rfc3339nano(time_now_unix_ns(), stamp);
-    free(config->created);
-    config->created = xstrdup(stamp);
-}
-
-static struct oci_history *add_history(struct oci_image *config, const char *created_by, const char *author, const char *comment)
-{
-    struct oci_history *entry = list_add(&config->history);
-    *entry = (struct oci_history){ .created = xstrdup(config->created), .created_by = xstrdup(created_by), .author = xstrdup(author), .comment = xstrdup(comment) };
-    return entry;
-}
-
-/* ---- import ---- */
-
-static int import_layer(struct engine *engine, int body_fd, struct store_lease *lease, struct job_unpack_result *made, struct err *err)
-{
-    AUTO_FREE char *tmp = NULL;
-    if (store_tmp_make(engine->store, "import", &tmp, err) < 0)
-        return -1;
-    AUTO_FREE char *diff = path_join(tmp, "diff");
-    if (mkdirat(engine->data_fd, diff, 0755) < 0)
-        return err_sys(err, errno, "make a layer directory");
-    AUTO_FREE char *recipe = path_join(tmp, "recipe");
-    AUTO_FD int layer_fd = openat(engine->data_fd, diff, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO_FD int recipe_fd = openat(engine->data_fd, recipe, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (layer_fd < 0 || recipe_fd < 0)
-        return err_sys(err, errno, "make a layer directory");
-    int fds[] = { body_fd, layer_fd, recipe_fd };
-    struct job_unpack params = { 0 };
-    struct worker_call call = { .kind = "import", .params = &params, .fds = fds, .fd_count = 3, .client_fd = -1 };
-    int result = worker_run(engine, &call, made, err);
-    if (result == 0) {
-        pin(engine, lease, made->diff_id);
-        result = store_layer_adopt(engine->store, engine->data_fd, diff, made->diff_id, made->opaque, err);
-        if (result == 0 && made->has_recipe)
-            result = store_recipe_adopt(engine->store, engine->data_fd, recipe, made->diff_id, err);
-        struct store_layer_info info = { .diff_id = made->diff_id, .size = made->size };
-        mutex_lock(&engine->lock);
-        if (result == 0)
-            (void)store_layer_add(engine->store, &info);
-        mutex_unlock(&engine->lock);
-    }
-    (void)store_trash_put(engine->store, engine->data_fd, tmp);
-    return result;
-}
-
-static char *import_config(const char *diff_id, const char *message, const struct image_config_config *config)
-{
-    struct oci_image image = { .architecture = xstrdup("amd64"), .os = xstrdup("linux"), .comment = xstrdup(message), .rootfs.type = xstrdup("layers") };
-    image.config = xcalloc(1, sizeof *image.config);
-    codec_copy(&image_config_config_type, image.config, config);
-    strv_append(&image.rootfs.diff_ids, diff_id);
-    set_created(&image);
-    add_history(&image, NULL, NULL, message);
-    char *text = image_config_text(&image);
-    codec_clear(&oci_image_type, &image);
-    return text;
-}
-
-int engine_image_import(struct engine *engine, const char *from_src, const char *repo, const char *tag, const char *message, char *const *changes,
-                        const char *platform, int body_fd, struct sink *sink, struct err *err)
-{
-    struct progress progress = { .sink = sink };
-    char id[72];
-    CLEANUP(strv_free) char **refs = NULL;
-    struct image_config_config config = { 0 };
-    (void)platform;
-    if (!str_eq(from_src, "-"))
-        return err_set(err, ERR_UNSUPPORTED, "import from a URL is not supported yet: send the archive as the body (fromSrc=-)");
-    if (name_of(repo, tag, &refs, err) < 0 || config_change(engine, &config, changes, err) < 0)
-        return -1;
-    struct store_lease *lease = new_lease(engine, "import");
-    struct job_unpack_result made = { 0 };
-    int result = import_layer(engine, body_fd, lease, &made, err);
-    if (result == 0) {
-        AUTO_FREE char *text = import_config(made.diff_id, str_empty(message) ? "Imported from -" : message, &config);
-        result = image_commit(engine, text, strlen(text), refs, NULL, true, id, err);
-    }
-    if (result == 0) {
-        mutex_lock(&engine->lock);
-        image_event_locked(engine, "import", id, id);
-        mutex_unlock(&engine->lock);
-        result = progress_status(&progress, NULL, "%s", id);
-    }
-    codec_clear(&job_unpack_result_type, &made);
-    codec_clear(&image_config_config_type, &config);
-    end_lease(engine, lease);
-    return result;
-}
-
-/* ---- commit ---- */
-
-static int commit_layer(struct engine *engine, struct container *container, struct store_lease *lease, struct job_unpack_result *made, struct err *err)
-{
-    AUTO_FREE char *tmp = NULL;
-    if (store_tmp_make(engine->store, "commit", &tmp, err) < 0)
-        return -1;
-    AUTO_FREE char *diff = path_join(tmp, "diff");
-    AUTO_FREE char *upper = str_format("containers/%s/diff", container->record.id);
-    if (mkdirat(engine->data_fd, diff, 0755) < 0)
-        return err_sys(err, errno, "make a layer directory");
-    AUTO_FD int layer_fd = openat(engine->data_fd, diff, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO_FD int upper_fd = openat(engine->data_fd, upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int fds[] = { upper_fd, layer_fd };
-    struct job_unpack params = { 0 };
-    struct worker_call call = { .kind = "commit-layer", .params = &params, .fds = fds, .fd_count = 2, .client_fd = -1 };
-    int result = worker_run(engine, &call, made, err);
-    if (result == 0 && made->entries) { /* nothing written: the image has no layer more than its parent */
-        pin(engine, lease, made->diff_id);
-        result = store_layer_adopt(engine->store, engine->data_fd, diff, made->diff_id, made->opaque, err);
-        struct store_layer_info info = { .diff_id = made->diff_id, .size = made->size };
-        mutex_lock(&engine->lock);
-        if (result == 0)
-            (void)store_layer_add(engine->store, &info);
-        mutex_unlock(&engine->lock);
-    }
-    (void)store_trash_put(engine->store, engine->data_fd, tmp);
-    return result;
-}
-
-static void put_config(struct image_config_config **slot, const struct codec_type *type, const void *config)
-{
-    AUTO_FREE char *text = codec_encode_dup(type, config);
-    struct err ignored = { 0 };
-    if (*slot)
-        codec_clear(&image_config_config_type, *slot);
-    else
-        *slot = xcalloc(1, sizeof **slot);
-    (void)codec_decode(&image_config_config_type, text, strlen(text), *slot, &ignored); /* the same members */
-}
-
-static int commit_config(struct engine *engine, struct container *container, const struct image_config_config *config, const char *author, const char *comment,
-                         const char *diff_id, char **ret, struct err *err)
-{
-    AUTO_FREE char *base = NULL;
-    size_t length;
-    struct oci_image image;
-    if (store_image_config(engine->store, container->record.image_id, &base, &length, err) < 0 || oci_image_decode(base, length, &image, err) < 0)
-        return -1;
-    put_config(&image.config, &image_config_config_type, config);
-    put_config(&image.container_config, &container_config_type, &container->record.config);
-    free(image.container);
-    image.container = xstrdup(container->record.id);
-    free(take_ptr(&image.comment)); /* the history has this one's */
-    set_created(&image);
-    free(image.author);
-    image.author = str_empty(author) ? NULL : xstrdup(author);
-    AUTO_FREE char *command = strv_join(container->record.config.cmd, " ");
-    struct oci_history *record = add_history(&image, command, author, comment);
-    record->empty_layer = !diff_id;
-    if (diff_id)
-        strv_append(&image.rootfs.diff_ids, diff_id);
-    *ret = image_config_text(&image);
-    codec_clear(&oci_image_type, &image);
-    return 0;
-}
-
-static void commit_event(struct container *container, const char *id, const char *name)
-{
-    struct str_map more = { 0 };
-    str_map_set(&more, "imageID", id);
-    str_map_set(&more, "imageRef", name ? name : "");
-    mutex_lock(&container->engine->lock);
-    container_event_locked(container, "commit", &more, 0);
-    mutex_unlock(&container->engine->lock);
-    str_map_clear(&more);
-}
-
-int engine_commit(struct engine *engine, const char *ref, const char *repo, const char *tag, const char *author, const char *comment, bool pause,
-                  char *const *changes, const struct container_config *own, char **ret_id, struct err *err)
-{
-    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
-    CLEANUP(strv_free) char **refs = NULL;
-    AUTO_FREE char *text = NULL;
-    char id[72];
-    struct err ignored = { 0 };
-    struct image_config_config config;
-    if (!container || name_of(repo, tag, &refs, err) < 0 || config_for_commit(engine, &container->record.config, own, changes, &config, err) < 0)
-        return -1;
-    bool freeze = pause && container->status.code == STATUS_RUNNING;
-    if (freeze)
-        (void)engine_container_pause(engine, container->record.id, &ignored);
-    struct store_lease *lease = new_lease(engine, "commit");
-    struct job_unpack_result made = { 0 };
-    int result = commit_layer(engine, container, lease, &made, err);
-    if (freeze)
-        (void)engine_container_unpause(engine, container->record.id, &ignored);
-    if (result == 0)
-        result = commit_config(engine, container, &config, author, comment, made.entries ? made.diff_id : NULL, &text, err);
-    if (result == 0)
-        result = image_commit(engine, text, strlen(text), refs, container->record.image_id, true, id, err);
-    if (result == 0) {
-        commit_event(container, id, refs ? refs[0] : NULL);
-        *ret_id = xstrdup(id);
-    }
-    codec_clear(&job_unpack_result_type, &made);
-    codec_clear(&image_config_config_type, &config);
-    end_lease(engine, lease);
+    lease_end(engine, lease);
     return result;
 }
