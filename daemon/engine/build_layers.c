@@ -61,6 +61,7 @@ static int pull_line(struct sink *sink, const void *bytes, size_t length)
         return 0;
     }
     mutex_lock(&building->output_lock);
+    building->progress.begun = true;
     int result = building->progress.sink->write(building->progress.sink, bytes, length);
     mutex_unlock(&building->output_lock);
     return result;
