@@ -344,6 +344,7 @@ def test_pidfile_and_tcp():
     with Daemon(base=False, start=False) as d:
         d.args = ["--pidfile", d.directory + "/pid", "-H", "tcp://127.0.0.1:2375"]
         d.start()
+        eventually(lambda: os.path.exists(d.directory + "/pid"))
         with open(d.directory + "/pid") as file:
             equal(int(file.read()), d.process.pid)
         client = type(d.api)(("127.0.0.1", 2375))
