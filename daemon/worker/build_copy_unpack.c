@@ -55,7 +55,7 @@ int archive_unpack(struct copying *copying, const struct found *found, struct er
     AUTO_VIEW_AT struct view_at at = { 0 };
     AUTO_FREE char *target = copy_target(copying->params);
     struct view_new_dir like = copy_new_dir(copying);
-    struct extract_options options = { .bounded = true, .force_owner = copying->has_owner, .uid = copying->uid, .gid = copying->gid };
+    struct extract_options options = { .bounded = true, .behind_links = true, .force_owner = copying->has_owner, .uid = copying->uid, .gid = copying->gid };
     struct extract_result result = { 0 };
     like.mode = 0755;
     if (view_resolve(&copying->dest, target, true, &at, err) < 0 || view_make_dirs(&at, &like, err) < 0)

@@ -48,7 +48,7 @@ static int make_link_target(int root_fd, int at, const char *before, const char 
     if (length < 0)
         return errno == EINVAL ? -ENOENT : -errno;
     if (links == 0)
-        return -ELOOP;
+        return -ENOENT;
     target[length] = '\0';
     AUTO_FREE char *path = str_format("%s/%s", target[0] == '/' ? "" : before, target);
     return make_steps(root_fd, path, mode, links - 1);
@@ -97,6 +97,11 @@ static int make_steps(int root_fd, const char *path, mode_t mode, int links)
 /* Each step is resolved inside the root by the kernel, so an existing link is followed there and a missing directory is made on a
  * verified parent. */
 int root_mkdirs(int root_fd, const char *path, mode_t mode)
+{
+    return make_steps(root_fd, path, mode, 0);
+}
+
+int root_mkdirs_behind_links(int root_fd, const char *path, mode_t mode)
 {
     return make_steps(root_fd, path, mode, DANGLING_MAX);
 }

@@ -13,3 +13,5 @@ int root_open_beneath(int root_fd, const char *path, int flags, mode_t mode);
 int root_open_parent(int root_fd, const char *path, bool make, const char **ret_name);
 /* mkdir -p inside the root; returns an O_PATH fd of the directory. */
 int root_mkdirs(int root_fd, const char *path, mode_t mode);
+/* The same, and where a link leads to what is not there, that is made, inside the root (ADD of an archive); else -ENOENT. */
+int root_mkdirs_behind_links(int root_fd, const char *path, mode_t mode);

@@ -61,6 +61,10 @@ int extract_parent(struct extract *extract, const char *path, struct place *ret,
     int fd = root_open_parent(extract->root_fd, path, false, &name);
     if (fd == -ENOENT)
         fd = root_open_parent(extract->root_fd, path, true, &name);
+    if (fd == -ENOENT && extract->options->behind_links) {
+        AUTO_FREE char *parent = xstrndup(path, length);
+        fd = root_mkdirs_behind_links(extract->root_fd, parent, 0755);
+    }
     if (fd < 0)
         return err_sys(err, fd, "open its directory");
     extract->parent_fd = ret->parent_fd = fd;

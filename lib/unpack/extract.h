@@ -19,6 +19,7 @@ struct extract_options {
     bool layer;
     bool bounded;     /* the limits of layers on size and free space, for other archives */
     bool drop_xattrs;
+    bool behind_links; /* a directory that a link leads to is made when it is missing, as BuildKit does */
     struct contents *contents; /* NULL, or hears what each file holds (lib/unpack/contents.h) */
     bool from_pipe;   /* the archive comes plain from pipe_fd: large files' data goes from there to the file without passing here */
     int pipe_fd;
