@@ -20,7 +20,7 @@ static const char *const staging[] = { "/sys", "/mnt", "/srv" };
  * next mount, goes at once: nobody counts on these bytes before the daemon's own sync. */
 static int unmark_volatile(const char *work, struct err *err)
 {
-    AUTO_FREE char *mark = str_format("%s/work/incompat", work);
+    AUTO_FREE char *mark = path_join(work, "work/incompat");
     int r = path_remove_tree_at(AT_FDCWD, mark);
     return r < 0 ? err_sys(err, r, "remove %s", mark) : 0;
 }
