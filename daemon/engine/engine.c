@@ -210,6 +210,7 @@ static struct engine *engine_new(const struct engine_options *options)
     struct map **const maps[] = { &engine->containers, &engine->container_names, &engine->execs, &engine->networks, &engine->volumes, &engine->kept_listeners, &engine->seccomp };
     for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
         *maps[i] = map_new();
+    engine->loading = true;
     engine->started_ns = time_now_unix_ns();
     engine_reload(engine, &options->settings);
     return engine;
@@ -229,6 +230,10 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
         result = housekeeping_start(engine, err);
     path_spread(containers_fd);
     fd_close(containers_fd);
+    mutex_lock(&engine->lock);
+    engine->loading = false;
+    cond_broadcast(&engine->changed);
+    mutex_unlock(&engine->lock);
     if (result < 0) {
         engine_close(engine);
         return -1;

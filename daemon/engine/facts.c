@@ -380,7 +380,7 @@ struct later {
     void *arg;
 };
 
-static void *run_later(void *arg)
+static void *run_later_now(void *arg)
 {
     struct later later = *(struct later *)arg;
     free(arg);
@@ -390,6 +390,17 @@ static void *run_later(void *arg)
     cond_broadcast(&later.engine->changed);
     mutex_unlock(&later.engine->lock);
     return NULL;
+}
+
+/* While the engine loads, its maps belong to the one thread that fills them. */
+static void *run_later(void *arg)
+{
+    struct engine *engine = ((struct later *)arg)->engine;
+    mutex_lock(&engine->lock);
+    while (engine->loading)
+        cond_wait(&engine->changed, &engine->lock);
+    mutex_unlock(&engine->lock);
+    return run_later_now(arg);
 }
 
 void engine_call_later(struct engine *engine, void (*fn)(struct engine *engine, void *arg), void *arg)
@@ -402,7 +413,7 @@ void engine_call_later(struct engine *engine, void (*fn)(struct engine *engine, 
     int failed = thread_spawn(run_later, later);
     if (failed < 0) { /* no thread to be had: do it here */
         log_warn("cannot start a thread errno=%d", -failed);
-        run_later(later);
+        run_later_now(later);
     }
 }
 

@@ -105,7 +105,7 @@ struct engine {
     struct loop *loop;
     pthread_t housekeeping;
     bool housekeeping_runs;
-    bool stopping;
+    bool stopping, loading; /* loading: engine_open() has not ended */
     int64_t started_ns;
     struct map *seccomp;         /* hash -> struct buf * of BPF */
     struct mutex seccomp_lock;
