@@ -73,8 +73,11 @@ class Job:
         text = json.dumps(message).encode()
         head = FRAME.pack(MAGIC, kind, number, len(text), len(fds))
         extra = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        self.sock.sendmsg([head], extra)
-        self.sock.sendall(text)
+        try:
+            self.sock.sendmsg([head], extra)
+            self.sock.sendall(text)
+        except BrokenPipeError:
+            pass  # it has ended meanwhile; its last frame is still to be read
 
     def read(self, length):
         parts = []
