@@ -74,8 +74,6 @@ int engine_container_top(struct engine *engine, const char *ref, const char *ps_
 int engine_container_changes(struct engine *engine, const char *ref, struct buf *out_json, struct err *err);
 int engine_container_update(struct engine *engine, const char *ref, const struct container_update_request *request, struct container_update_response *ret, struct err *err);
 int engine_container_prune(struct engine *engine, const struct filters *filters, struct container_prune_response *ret, struct err *err);
-/* One sample as JSON (one_shot: no wait for the second sample). */
-int engine_container_stats(struct engine *engine, const char *ref, bool one_shot, struct buf *out_json, struct err *err);
 
 struct log_options {
     bool follow, want_stdout, want_stderr, timestamps, details;

@@ -1,4 +1,4 @@
-/* stats, update, prune, info, version, disk usage. */
+/* update, prune, info, version, disk usage. */
 #include "daemon/engine/monitor_link.h"
 #include "daemon/engine/plan_parts.h"
 #include "lib/base/fd.h"
@@ -23,16 +23,6 @@ char *container_cgroup_path(const struct container *container)
     if (str_empty(parent))
         parent = container->engine->options.cgroup_parent;
     return str_format("%s%s/%s", parent[0] == '/' ? "" : "/", parent, container->record.id);
-}
-
-/* ---- stats ---- */
-
-int engine_container_stats(struct engine *engine, const char *ref, bool one_shot, struct buf *out_json, struct err *err)
-{
-    (void)one_shot;
-    (void)out_json;
-    CLEANUP(container_unref) struct container *container = container_get(engine, ref, err);
-    return container ? err_set(err, ERR_UNSUPPORTED, "stats are not supported yet") : -1;
 }
 
 /* ---- update ---- */

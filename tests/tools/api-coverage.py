@@ -52,11 +52,10 @@ def queries(functions, file, name, seen=None):
 
 
 def refusal(functions, file, name):
-    """The sentence of a handler that does nothing but refuse."""
-    body = functions.get((file, name), "")
-    rest = [line for line in body.strip().splitlines() if not line.strip().startswith("(void)")]
-    found = REFUSAL.search(body)
-    return found[2] if found and len(rest) == 1 else None
+    """The sentence of a handler that ends in a refusal, whatever it looked at before."""
+    lines = functions.get((file, name), "").strip().splitlines()
+    found = REFUSAL.match(lines[-1].strip()) if lines and not lines[-1].startswith(" " * 8) else None
+    return found[2] if found else None
 
 
 def read_routes(sources, functions):
