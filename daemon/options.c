@@ -1,4 +1,5 @@
 #include "daemon/options.h"
+#include "daemon/server/server.h"
 
 #include "lib/base/io.h"
 #include "lib/base/str.h"
@@ -196,6 +197,9 @@ static int parse_words(int argc, char **argv, struct options *options, struct er
         strv_append(&options->hosts, "unix:///var/run/docker.sock");
     if (options->data_root[0] != '/' || options->exec_root[0] != '/')
         return err_set(err, ERR_INVALID, "--data-root and --exec-root must be absolute paths");
+    for (size_t i = 0; options->hosts[i]; i++)
+        if (server_check_address(options->hosts[i], err) < 0)
+            return -1;
     return 0;
 }
 

@@ -138,16 +138,26 @@ static int listen_unix(const char *path, struct err *err)
     return take_fd(&fd);
 }
 
-static int listen_tcp(const char *host_port, struct err *err)
+/* "ip:port", "[ip6]:port", "localhost:port", ":port" (loopback). *ret is freeaddrinfo()'s. */
+static int find_tcp_address(const char *host_port, struct addrinfo **ret, struct err *err)
 {
     const char *colon = strrchr(host_port, ':');
     if (!colon)
         return err_set(err, ERR_INVALID, "tcp address \"%s\" needs a port", host_port);
-    AUTO_FREE char *host = xstrndup(host_port, (size_t)(colon - host_port));
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE }, *found = NULL;
+    bool brackets = host_port[0] == '[' && colon > host_port + 1 && colon[-1] == ']';
+    AUTO_FREE char *host = xstrndup(host_port + brackets, (size_t)(colon - host_port) - (brackets ? 2 : 0));
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
     const char *name = str_empty(host) || str_eq(host, "localhost") ? "127.0.0.1" : host;
-    if (getaddrinfo(name, colon + 1, &hints, &found) != 0)
+    if (getaddrinfo(name, colon + 1, &hints, ret) != 0)
         return err_set(err, ERR_INVALID, "tcp address \"%s\" is not an IP address and port", host_port);
+    return 0;
+}
+
+static int listen_tcp(const char *host_port, struct err *err)
+{
+    struct addrinfo *found;
+    if (find_tcp_address(host_port, &found, err) < 0)
+        return -1;
     AUTO_FD int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int one = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -156,6 +166,21 @@ static int listen_tcp(const char *host_port, struct err *err)
     if (failed)
         return err_sys(err, errno, "listen on tcp://%s", host_port);
     return take_fd(&fd);
+}
+
+int server_check_address(const char *address, struct err *err)
+{
+    const char *path = str_after(address, "unix://"), *host_port = str_after(address, "tcp://");
+    struct sockaddr_un socket_path;
+    struct addrinfo *found;
+    if (path)
+        return fill_unix_address(path, &socket_path, err);
+    if (!host_port)
+        return err_set(err, ERR_INVALID, "host \"%s\": expected unix:///path or tcp://ip:port", address);
+    if (find_tcp_address(host_port, &found, err) < 0)
+        return -1;
+    freeaddrinfo(found);
+    return 0;
 }
 
 int server_listen(struct server *server, const char *address, int inherited_fd, struct err *err)

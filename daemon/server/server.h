@@ -46,6 +46,8 @@ struct server_options {
     unsigned connection_limit;        /* 0: 4096 */
 };
 int server_new(const struct server_options *options, struct server **ret, struct err *err);
+/* Is it one that server_listen() takes? Nothing is opened: for a start that must fail before anything is made. ERR_INVALID. */
+int server_check_address(const char *address, struct err *err);
 /* Opens unix:///path (0660, group docker when it exists, made under umask 0177) or tcp://host:port, or adopts an inherited listening fd
  * (>= 0, of a monitor) for the same address. The fd stays the server's; server_listener_fd() borrows it. */
 int server_listen(struct server *server, const char *address, int inherited_fd, struct err *err);

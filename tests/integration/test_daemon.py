@@ -400,3 +400,18 @@ def test_dump_on_sigusr1(d):
     eventually(lambda: "events" in d.log() or container[:12] in d.log(), "a dump in the log", 5)
     stream.close()
     equal(d.api.request("GET", "/_ping").status, 200)
+
+
+def test_bad_host_leaves_nothing(d):
+    """Refused before a data root, bridge or table is made."""
+    root = d.directory + "/other"
+    for host, words in (("tcp://nonsense", "needs a port"), ("foo", "expected unix:///path or tcp://ip:port"), ("unix://x", "must be absolute")):
+        done = subprocess.run(
+            d.namespace.command(d.build + "/daemon/holkd", "-H", host, "--data-root", root, "--exec-root", root + "-exec", "--config-file", d.config_file()),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=20,
+        )
+        equal((done.returncode, os.path.exists(root)), (1, False), done.stdout)
+        contains(done.stdout, words)
