@@ -2,25 +2,6 @@
 #include "cli/template_internal.h"
 #include "lib/base/str.h"
 
-static void put_utf8(struct buf *out, uint32_t code)
-{
-    if (code < 0x80) {
-        buf_putc(out, (char)code);
-    } else if (code < 0x800) {
-        buf_putc(out, (char)(0xc0 | code >> 6));
-        buf_putc(out, (char)(0x80 | (code & 0x3f)));
-    } else if (code < 0x10000) {
-        buf_putc(out, (char)(0xe0 | code >> 12));
-        buf_putc(out, (char)(0x80 | (code >> 6 & 0x3f)));
-        buf_putc(out, (char)(0x80 | (code & 0x3f)));
-    } else {
-        buf_putc(out, (char)(0xf0 | code >> 18));
-        buf_putc(out, (char)(0x80 | (code >> 12 & 0x3f)));
-        buf_putc(out, (char)(0x80 | (code >> 6 & 0x3f)));
-        buf_putc(out, (char)(0x80 | (code & 0x3f)));
-    }
-}
-
 /* The numeric escapes \x41 \u0041 \U00000041 \101. Returns the characters read, 0 when malformed (or NUL). */
 static size_t unquote_number(const char *at, struct buf *out)
 {
@@ -30,7 +11,7 @@ static size_t unquote_number(const char *at, struct buf *out)
     if (strlen(text) != digits || str_to_u64_base(text, skip ? 16 : 8, &code) < 0 || !code || code > 0x10ffff)
         return 0;
     if (digits == 4 || digits == 8)
-        put_utf8(out, (uint32_t)code);
+        buf_put_utf8(out, (uint32_t)code);
     else if (code < 256)
         buf_putc(out, (char)code);
     else

@@ -23,25 +23,6 @@ static bool take(struct cursor *c, char expected)
     return true;
 }
 
-static void put_utf8(struct buf *out, uint32_t code)
-{
-    if (code < 0x80) {
-        buf_putc(out, (char)code);
-    } else if (code < 0x800) {
-        buf_putc(out, (char)(0xc0 | code >> 6));
-        buf_putc(out, (char)(0x80 | (code & 0x3f)));
-    } else if (code < 0x10000) {
-        buf_putc(out, (char)(0xe0 | code >> 12));
-        buf_putc(out, (char)(0x80 | (code >> 6 & 0x3f)));
-        buf_putc(out, (char)(0x80 | (code & 0x3f)));
-    } else {
-        buf_putc(out, (char)(0xf0 | code >> 18));
-        buf_putc(out, (char)(0x80 | (code >> 12 & 0x3f)));
-        buf_putc(out, (char)(0x80 | (code >> 6 & 0x3f)));
-        buf_putc(out, (char)(0x80 | (code & 0x3f)));
-    }
-}
-
 static bool take_hex4(struct cursor *c, uint32_t *ret)
 {
     if (c->end - c->at < 4)
@@ -79,7 +60,7 @@ static bool take_escape(struct cursor *c, struct buf *out)
             return false;
         code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
     }
-    put_utf8(out, code);
+    buf_put_utf8(out, code);
     return true;
 }
 

@@ -234,5 +234,15 @@ TEST(files_are_replaced_whole)
     CHECK_INT(path_remove_tree_at(AT_FDCWD, name), 0);
 }
 
-TESTS(T(errors_chain), T(numbers), T(utf8), T(lists), T(buffers), T(maps), T(times), T(clean_paths), T(links_stay_inside_the_root),
+TEST(utf8_is_put)
+{
+    AUTO_BUF struct buf text = BUF_INIT(100);
+    static const uint32_t codes[] = { 0x41, 0x7f, 0xe4, 0x7ff, 0x20ac, 0xffff, 0x1f600, 0x10ffff };
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+        buf_put_utf8(&text, codes[i]);
+    CHECK_STR(text.data, "A\x7f\xc3\xa4\xdf\xbf\xe2\x82\xac\xef\xbf\xbf\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf");
+    CHECK(utf8_valid(text.data, text.length));
+}
+
+TESTS(T(utf8_is_put), T(errors_chain), T(numbers), T(utf8), T(lists), T(buffers), T(maps), T(times), T(clean_paths), T(links_stay_inside_the_root),
       T(deep_trees_are_removed), T(files_are_replaced_whole))

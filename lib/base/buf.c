@@ -100,3 +100,22 @@ char *buf_take(struct buf *buf)
     *buf = (struct buf){ .max = buf->max };
     return data;
 }
+
+void buf_put_utf8(struct buf *buf, uint32_t code)
+{
+    if (code < 0x80) {
+        buf_putc(buf, (char)code);
+    } else if (code < 0x800) {
+        buf_putc(buf, (char)(0xc0 | code >> 6));
+        buf_putc(buf, (char)(0x80 | (code & 0x3f)));
+    } else if (code < 0x10000) {
+        buf_putc(buf, (char)(0xe0 | code >> 12));
+        buf_putc(buf, (char)(0x80 | (code >> 6 & 0x3f)));
+        buf_putc(buf, (char)(0x80 | (code & 0x3f)));
+    } else {
+        buf_putc(buf, (char)(0xf0 | code >> 18));
+        buf_putc(buf, (char)(0x80 | (code >> 12 & 0x3f)));
+        buf_putc(buf, (char)(0x80 | (code >> 6 & 0x3f)));
+        buf_putc(buf, (char)(0x80 | (code & 0x3f)));
+    }
+}

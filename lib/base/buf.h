@@ -22,6 +22,8 @@ void buf_done(struct buf *buf);
 void buf_append(struct buf *buf, const void *bytes, size_t length);
 void buf_puts(struct buf *buf, const char *text);
 void buf_putc(struct buf *buf, char c);
+/* One character up to U+10FFFF; the caller has checked that it is one. */
+void buf_put_utf8(struct buf *buf, uint32_t code);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Room for at least `more` bytes behind data+length, or NULL (failed). Then buf_grew(). */
 char *buf_reserve(struct buf *buf, size_t more);
